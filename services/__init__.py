@@ -1,0 +1,1 @@
+"""The Vezne suite: one package a house, described in docs/understand/architecture.md."""

@@ -1,0 +1,1 @@
+"""The `vezne` command: a module a noun."""

@@ -1,0 +1,1 @@
+"""Settlement report bytes to lines: one module a report format."""

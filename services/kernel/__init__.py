@@ -1,0 +1,1 @@
+"""What every house stands on: money, ids, errors, group commit. Pure Python, no framework."""

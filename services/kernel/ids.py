@@ -1,0 +1,26 @@
+"""Ids: random ones that sort by time, and the shapes of those that callers choose."""
+
+import re
+from uuid import UUID
+
+TENANT_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+REQUEST_ID = re.compile(r"[!-~]{1,128}")
+SLUG = re.compile(r"[a-z0-9_.-]{1,64}")
+
+_RANDOM_BITS = 74
+_VERSION_7 = 0x7
+_VARIANT = 0b10
+
+
+def uuid7(unix_ms: int, random_bits: int) -> UUID:
+    """Build a UUID of version 7 (RFC 9562, section 5.7).
+
+    Args:
+        unix_ms: milliseconds since 1970-01-01T00:00:00Z, 48 bits; the id sorts by it.
+        random_bits: at least 74 random bits, of which the lowest 74 are used.
+    """
+    random_bits &= (1 << _RANDOM_BITS) - 1
+    rand_a, rand_b = random_bits >> 62, random_bits & ((1 << 62) - 1)
+    value = (unix_ms & ((1 << 48) - 1)) << 80
+    value |= _VERSION_7 << 76 | rand_a << 64 | _VARIANT << 62 | rand_b
+    return UUID(int=value)

@@ -1,0 +1,1 @@
+"""The ledger: the one true record of every balance."""

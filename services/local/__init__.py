@@ -1,0 +1,1 @@
+"""The whole stack on one machine. Never imported by the three services."""

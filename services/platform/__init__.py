@@ -1,0 +1,1 @@
+"""How a service meets the world: settings, gRPC, database, telemetry."""

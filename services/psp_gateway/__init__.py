@@ -1,0 +1,1 @@
+"""The PSP gateway: deposits, withdrawals, refunds and disputes at payment service providers."""

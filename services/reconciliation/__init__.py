@@ -1,0 +1,1 @@
+"""Reconciliation: proves that provider, gateway and ledger agree, and lists every break."""
