@@ -1,4 +1,4 @@
-"""What every settlement report becomes, whatever its format: lines in integers, and its own totals."""
+"""What every settlement report becomes, whatever its format: lines in integers, and its totals."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,7 +36,7 @@ class ReportLine:
     raw_type: str
     """The type as the provider writes it."""
     movement_key: str
-    """The provider's id of what moved: the join key with the ledger. Empty if it belongs to nothing."""
+    """The provider's id of what moved, the join key with the ledger; empty if there is none."""
     object_key: str
     """The provider's id of the object it belongs to (the deposit of a refund); empty if none."""
     reference: str

@@ -2,7 +2,8 @@
 
 A durable commit is the dearest thing that a service does. So items wait in a bounded queue; one
 worker takes what waits, commits it as one, gives each waiter its own outcome and takes the next.
-There is no timer: under no load an item commits alone at once, under load batches grow by themselves.
+There is no timer: under no load an item commits alone at once, under load batches grow by
+themselves.
 """
 
 import asyncio

@@ -1,0 +1,68 @@
+# Every target is a verb; `make help` lists them. Nothing but Python 3.11+, make and a package index is needed.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+VENV := .venv
+BIN := $(VENV)/bin
+PROTO_SOURCES := $(shell find protos third_party -name '*.proto') protos/generate.py protos/vezne/type/currencies.json
+STAMP := $(VENV)/.setup-stamp
+
+##@ Use
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} \
+	  /^##@/ {printf "\n%s\n", substr($$0, 5)} \
+	  /^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(STAMP) ## Make the virtual environment in .venv
+
+$(STAMP): requirements.lock pyproject.toml gen/pyproject.toml deploy/setup.sh
+	@sh deploy/setup.sh $(VENV)
+	@touch $@
+
+##@ Check
+
+.PHONY: check
+check: lint test ## Everything that CI checks
+
+.PHONY: lint
+lint: setup ## Format, style, types, imports, contracts, migrations, manifests, tidiness
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/buf lint
+	$(BIN)/buf format --diff --exit-code protos
+	@sh protos/check_drift.sh $(BIN)
+	$(BIN)/pytest -q tests/tidy
+
+.PHONY: test
+test: setup ## Every test but the benchmarks
+	$(BIN)/pytest tests --ignore=tests/bench
+
+.PHONY: test-unit
+test-unit: setup ## The tests that need no server
+	$(BIN)/pytest -q tests/unit tests/tidy
+
+##@ Change
+
+.PHONY: format
+format: setup ## Format code and contracts
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/buf format -w protos
+
+.PHONY: protos
+protos: setup ## Generate gen/ from protos/
+	$(BIN)/python protos/generate.py
+
+.PHONY: lock
+lock: setup ## Compile requirements.lock, with hashes and without addresses
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --no-header --all-extras --group dev \
+	  pyproject.toml -o requirements.lock
