@@ -54,8 +54,15 @@ class Provider(RuleBasedStateMachine):
         self.books = Books("casino", seed=3, fees=FEES, available_after=timedelta(hours=2))
         self.owed = {"EUR": 0, "JPY": 0}
         self.keys = 0
-        # Transfers need a balance; without one the machine would seldom get past their creation.
+        # A machine that begins with nothing spends its steps on creating; this one begins busy.
         self.books.funds.top_up("float", "EUR", 1_000_000, self.now)
+        for amount in (300, 700, 1_000):
+            self.create_intent(amount, "EUR", manual=False)
+            self.pay_intent(len(self.books.payment_intents.all()) - 1, 1)
+            self.create_transfer(amount, "EUR")
+            self.create_refund(self.keys, amount // 2, Origin.OPERATOR)
+        self.open_dispute(0, inquiry=True)
+        self.open_dispute(1, inquiry=False)
 
     def key(self) -> str:
         self.keys += 1
@@ -169,8 +176,9 @@ class Provider(RuleBasedStateMachine):
                         self.owed[dispute.currency] -= taken.amount_minor + 1500
                     case "win":
                         back = min(part, dispute.amount_minor)
-                        disputes.win(dispute.dispute_id, self.now, back, fee_returned_minor=100)
-                        self.owed[dispute.currency] += back + 100
+                        fee = min(100, dispute.fee_minor)
+                        disputes.win(dispute.dispute_id, self.now, back, fee_returned_minor=fee)
+                        self.owed[dispute.currency] += back + fee
                     case "lose":
                         disputes.lose(dispute.dispute_id, self.now)
                     case _:
