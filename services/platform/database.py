@@ -1,12 +1,12 @@
 """PostgreSQL: the engine, the unit of work, and what a lost database looks like."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Self
 
 import asyncpg
+import orjson
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -40,6 +40,7 @@ def create_engine(settings: DatabaseSettings, application_name: str) -> AsyncEng
         pool_timeout=settings.pool_timeout_s,
         pool_recycle=1800,
         isolation_level="READ COMMITTED",
+        json_deserializer=orjson.loads,
         connect_args={
             "timeout": settings.pool_timeout_s,
             "command_timeout": settings.statement_timeout_s + 5,
@@ -90,6 +91,9 @@ class UnitOfWork:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if error is not None and is_lost(error):
+            # A dead connection has nothing to roll back, and nobody else should get it.
+            await self.connection.invalidate()
         # Closing rolls back what was not committed, and gives the connection back to the pool.
         await self.connection.close()
 
@@ -107,31 +111,44 @@ async def unit_of_work(engine: AsyncEngine) -> AsyncIterator[UnitOfWork]:
     except DatabaseUnavailableError:
         raise
     except Exception as error:
-        if is_unavailable(error):
-            raise DatabaseUnavailableError(_sentence(error)) from error
-        raise
+        if not is_unavailable(error):
+            raise
+        if is_lost(error):
+            # The other pooled connections are as dead as this one: begin with new ones.
+            await engine.dispose(close=False)
+        raise DatabaseUnavailableError(_sentence(error)) from error
 
 
-def is_unavailable(error: BaseException) -> bool:
-    """Whether the failure says that the database is away, not that a statement is wrong."""
-    if isinstance(error, DBAPIError):
-        if error.connection_invalidated:
-            return True
-        original = getattr(error.orig, "__cause__", None) or error.orig
-        return original is not None and is_unavailable(original)
+def is_lost(error: BaseException) -> bool:
+    """Whether the failure says that the connection is gone, or could not be made."""
     return isinstance(
-        error,
-        PoolTimeoutError
-        | OSError
-        | asyncio.TimeoutError
+        _driver_error(error),
+        OSError
         | asyncpg.PostgresConnectionError
         | asyncpg.InterfaceError
         | asyncpg.CannotConnectNowError
-        | asyncpg.OperatorInterventionError
-        | asyncpg.TooManyConnectionsError
+        | asyncpg.AdminShutdownError
+        | asyncpg.CrashShutdownError,
+    )
+
+
+def is_unavailable(error: BaseException) -> bool:
+    """Whether the failure says that the database is away or busy, not that a statement is wrong."""
+    return is_lost(error) or isinstance(
+        _driver_error(error),
+        PoolTimeoutError
+        | TimeoutError
+        | asyncpg.QueryCanceledError
         | asyncpg.InsufficientResourcesError
         | asyncpg.LockNotAvailableError,
     )
+
+
+def _driver_error(error: BaseException) -> BaseException:
+    """Return asyncpg's error behind SQLAlchemy's, or the error itself."""
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        return error.orig.__cause__ or error.orig
+    return error
 
 
 def _sentence(error: BaseException) -> str:

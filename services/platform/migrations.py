@@ -78,6 +78,15 @@ def _run_sync(connection: Connection, service: str) -> None:
         context.run_migrations()
 
 
+def execute_script(migration_file: str) -> None:
+    """Run the SQL that stands beside a migration, under its name with `.sql`."""
+    script = Path(migration_file).with_suffix(".sql").read_text("utf-8")
+    driver = context.get_bind().connection.dbapi_connection
+    assert driver is not None
+    # asyncpg's own execute takes several statements, which a prepared statement cannot.
+    driver.run_async(lambda connection: connection.execute(script))
+
+
 async def current(engine: AsyncEngine, service: str) -> str | None:
     """Return the revision of the service's schema, or None if it was never migrated."""
     async with unit_of_work(engine) as work:

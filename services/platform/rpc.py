@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 from uuid import uuid4
 
 import grpc
@@ -22,8 +22,11 @@ from services.kernel.errors import Category, DomainError
 from services.platform import validation
 from services.platform.errors import CODES, to_status
 
-Context = grpc.aio.ServicerContext[Any, Any]
+# Quoted: grpc's classes take parameters in the stubs only.
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 """What handlers annotate their context with; the generated types are not covariant."""
+
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
 
 DEADLINE: ContextVar[float | None] = ContextVar("deadline", default=None)
 """The event loop's time by which the RPC in progress must answer; client calls inherit it."""
@@ -70,15 +73,13 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
 
     def __init__(self, policy: RpcPolicy) -> None:
         self._policy = policy
-        self._kept: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
+        self._kept: dict[str, Handler] = {}
 
     async def intercept_service(
         self,
-        continuation: Callable[
-            [grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]
-        ],
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]],
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler[Any, Any] | None:
+    ) -> Handler:
         method = handler_call_details.method
         kept = self._kept.get(method)
         if kept is not None:
@@ -92,8 +93,8 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
 
 
 def _surround(
-    handler: grpc.RpcMethodHandler[Any, Any], method: str, policy: RpcPolicy
-) -> grpc.RpcMethodHandler[Any, Any]:
+    handler: "grpc.RpcMethodHandler[Any, Any]", method: str, policy: RpcPolicy
+) -> "grpc.RpcMethodHandler[Any, Any]":
     """Return the handler with all that surrounds an RPC around it."""
     check = _checks(method.rpartition("/")[2], policy)
     rpc = _Rpc(method, policy)
