@@ -6,13 +6,6 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from uuid import UUID
 
-from vezne.ledger.v1 import (
-    account_service_pb2_grpc,
-    journal_service_pb2_grpc,
-    posting_service_pb2_grpc,
-    tenant_service_pb2_grpc,
-)
-
 from services.kernel.clock import utc_now
 from services.kernel.ids import uuid7
 from services.ledger.adapters.postgres.book_store import PostgresBookStore
@@ -29,6 +22,12 @@ from services.ledger.settings import LedgerSettings
 from services.platform import database, logs, migrations
 from services.platform.server import PortTakenError, Service, Servicer, exit_sentence, serve
 from services.platform.settings import SettingsError, exit_with, load
+from vezne.ledger.v1 import (
+    account_service_pb2_grpc,
+    journal_service_pb2_grpc,
+    posting_service_pb2_grpc,
+    tenant_service_pb2_grpc,
+)
 
 _RANDOM = random.SystemRandom()
 

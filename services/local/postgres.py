@@ -100,7 +100,10 @@ def _shared_folder(path: Path) -> Path:
     digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]
     folder = Path(tempfile.gettempdir()) / f"vezne-{digest}"
     folder.mkdir(mode=0o755, exist_ok=True)
-    if folder.stat().st_uid != os.geteuid():
+    ours = {os.geteuid()}
+    if os.geteuid() == 0:
+        ours.add(pwd.getpwnam(_UNPRIVILEGED).pw_uid)
+    if folder.stat().st_uid not in ours:
         raise PostgresError(f"{folder} belongs to another user; remove it")
     folder.chmod(0o755)
     return folder
@@ -118,7 +121,7 @@ class LocalPostgres:
     def __init__(self, folder: Path, options: dict[str, str] | None = None) -> None:
         self._installation = Installation.find()
         folder.mkdir(parents=True, exist_ok=True)
-        if self._installation.user and not _may_be_entered(folder.resolve()):
+        if self._installation.user and not _may_be_entered(folder.resolve().parent):
             folder = _shared_folder(folder)
         self._folder = folder.resolve()
         self._data = self._folder / "data"

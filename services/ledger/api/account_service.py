@@ -2,10 +2,6 @@
 
 from collections.abc import Sequence
 
-from vezne.ledger.v1 import account_service_pb2 as pb
-from vezne.ledger.v1.account_pb2 import Account
-from vezne.ledger.v1.account_service_pb2_grpc import AccountServiceServicer
-
 from services.kernel.money import UnknownCurrencyError, currency
 from services.ledger.api import building, parsing
 from services.ledger.application.journal import AsOf, Journal
@@ -16,6 +12,9 @@ from services.ledger.domain.history import AccountFilter
 from services.ledger.domain.reasons import LedgerError, Reason
 from services.platform.paging import Page
 from services.platform.rpc import Context
+from vezne.ledger.v1 import account_service_pb2 as pb
+from vezne.ledger.v1.account_pb2 import Account
+from vezne.ledger.v1.account_service_pb2_grpc import AccountServiceServicer
 
 # The contract's names of what may be changed, and the policy's.
 _CHANGEABLE = {
@@ -113,6 +112,8 @@ def _new(account: Account, index: int) -> NewAccount:
     path = f"accounts[{index}]."
     if account.HasField("create_time") or account.HasField("update_time"):
         raise parsing.wrong(f"{path}create_time", "is output only")
+    if not account.kind:
+        raise parsing.wrong(f"{path}kind", "must be set")
     try:
         currency(account.currency_code)
     except UnknownCurrencyError as error:

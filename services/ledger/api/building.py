@@ -2,14 +2,13 @@
 
 from typing import cast
 
+from services.ledger.api.parsing import timestamp
+from services.ledger.domain.decisions import AccountBalances, AccountView
+from services.ledger.domain.history import Cut, EntryView, TransactionView
 from vezne.ledger.v1.account_pb2 import Account, AccountKind, AccountState, Balances, FrozenSide
 from vezne.ledger.v1.cut_pb2 import Cut as CutMessage
 from vezne.ledger.v1.entry_pb2 import DIRECTION_CREDIT, DIRECTION_DEBIT, Entry
 from vezne.ledger.v1.transaction_pb2 import TRANSACTION_STATE_POSTED, Transaction
-
-from services.ledger.api.parsing import timestamp
-from services.ledger.domain.decisions import AccountBalances, AccountView
-from services.ledger.domain.history import Cut, EntryView, TransactionView
 
 
 def balances(found: AccountBalances) -> Balances:

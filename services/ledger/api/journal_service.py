@@ -4,15 +4,14 @@ from collections.abc import AsyncIterator
 from typing import cast
 from uuid import UUID
 
-from vezne.ledger.v1 import journal_service_pb2 as pb
-from vezne.ledger.v1.account_pb2 import AccountKind
-from vezne.ledger.v1.journal_service_pb2_grpc import JournalServiceServicer
-
 from services.ledger.api import building, parsing
 from services.ledger.application.journal import AsOf, Journal
 from services.ledger.domain.history import ExportFilter, StatementLine
 from services.platform.paging import Page
 from services.platform.rpc import Context
+from vezne.ledger.v1 import journal_service_pb2 as pb
+from vezne.ledger.v1.account_pb2 import AccountKind
+from vezne.ledger.v1.journal_service_pb2_grpc import JournalServiceServicer
 
 
 class JournalService(JournalServiceServicer):

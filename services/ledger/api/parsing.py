@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
-from vezne.ledger.v1.entry_pb2 import DIRECTION_CREDIT, DIRECTION_DEBIT
-from vezne.ledger.v1.transaction_pb2 import NewTransaction
 
 from services.kernel.errors import Category, DomainError, Violation
 from services.kernel.ids import REQUEST_ID, TENANT_ID
@@ -26,6 +24,8 @@ from services.ledger.domain.commands import (
     digest,
 )
 from services.ledger.domain.reasons import LedgerError, Reason
+from vezne.ledger.v1.entry_pb2 import DIRECTION_CREDIT, DIRECTION_DEBIT
+from vezne.ledger.v1.transaction_pb2 import NewTransaction
 
 _ACCOUNT_ID = re.compile(r"[a-z0-9_.-]+(?:/[a-z0-9_.-]+)*").fullmatch
 _KIND = re.compile(r"[a-z0-9_]+(?:[.][a-z0-9_]+)*").fullmatch

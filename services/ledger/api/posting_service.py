@@ -1,9 +1,5 @@
 """PostingService: transactions in, outcomes out."""
 
-from vezne.ledger.v1 import posting_service_pb2 as pb
-from vezne.ledger.v1.posting_service_pb2_grpc import PostingServiceServicer
-from vezne.ledger.v1.reason_pb2 import LedgerReason
-
 from services.ledger.api import building, parsing
 from services.ledger.application.lanes import Lanes
 from services.ledger.domain.commands import BATCH_ENTRIES_MAX, BATCH_TRANSACTIONS_MAX
@@ -11,6 +7,9 @@ from services.ledger.domain.decisions import Decision, Posted, Refused
 from services.ledger.domain.reasons import RULES, LedgerError, Reason
 from services.platform.errors import code_number
 from services.platform.rpc import Context
+from vezne.ledger.v1 import posting_service_pb2 as pb
+from vezne.ledger.v1.posting_service_pb2_grpc import PostingServiceServicer
+from vezne.ledger.v1.reason_pb2 import LedgerReason
 
 OWN_SHAPE = ("PostTransaction", "BatchPostTransactions")
 """The methods whose shape is checked here and in `parsing`, not by the general check."""

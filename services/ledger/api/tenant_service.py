@@ -1,14 +1,13 @@
 """TenantService: opens and lists tenants."""
 
-from vezne.ledger.v1 import tenant_service_pb2 as pb
-from vezne.ledger.v1.tenant_service_pb2_grpc import TenantServiceServicer
-
 from services.kernel.clock import Clock, to_micros
 from services.ledger.api import parsing
 from services.ledger.application.ports import TenantStore
 from services.ledger.domain.history import TenantView
 from services.platform.paging import Page
 from services.platform.rpc import Context
+from vezne.ledger.v1 import tenant_service_pb2 as pb
+from vezne.ledger.v1.tenant_service_pb2_grpc import TenantServiceServicer
 
 
 class TenantService(TenantServiceServicer):
