@@ -49,6 +49,10 @@ test: setup ## Every test but the benchmarks
 test-unit: setup ## The tests that need no server
 	$(BIN)/pytest -q tests/unit tests/tidy
 
+.PHONY: bench
+bench: setup ## The benchmarks; figures go to .vezne/bench.json
+	$(BIN)/python -m tests.bench.ledger.run
+
 ##@ Change
 
 .PHONY: format

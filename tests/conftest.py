@@ -1,4 +1,4 @@
-"""What tests of several levels share: a real PostgreSQL, and a fresh database where one is asked."""
+"""What tests of several levels share: a real PostgreSQL, and a fresh database where asked."""
 
 import asyncio
 import os
