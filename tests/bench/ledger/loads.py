@@ -58,7 +58,9 @@ async def _for_seconds(seconds: float, callers: Sequence[Callable[[], Awaitable[
     async def work(call: Callable[[], Awaitable[int]]) -> None:
         nonlocal done
         while time.perf_counter() < end:
-            done += await call()
+            # Not `done += await …`: that reads `done` before it waits, and loses what others did.
+            made = await call()
+            done += made
 
     started = time.perf_counter()
     await asyncio.gather(*(work(call) for call in callers))
