@@ -45,15 +45,17 @@ class _DepositStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DepositS
     """The money is taken and credited to the player."""
     DEPOSIT_STATE_REVIEW: _DepositState.ValueType  # 8
     """The money is taken and not credited to the player: `review_reason`. A person decides."""
-    DEPOSIT_STATE_DECLINED: _DepositState.ValueType  # 9
+    DEPOSIT_STATE_CAPTURE_FAILED: _DepositState.ValueType  # 9
+    """Ended: the money was taken, and the provider took it back; what the player had of it is debited."""
+    DEPOSIT_STATE_DECLINED: _DepositState.ValueType  # 10
     """Ended: the provider or the player's bank said no."""
-    DEPOSIT_STATE_NOT_SENT: _DepositState.ValueType  # 10
+    DEPOSIT_STATE_NOT_SENT: _DepositState.ValueType  # 11
     """Ended: the provider never got it; a new deposit may be tried."""
-    DEPOSIT_STATE_VOIDED: _DepositState.ValueType  # 11
+    DEPOSIT_STATE_VOIDED: _DepositState.ValueType  # 12
     """Ended: an authorisation was given back."""
-    DEPOSIT_STATE_EXPIRED: _DepositState.ValueType  # 12
+    DEPOSIT_STATE_EXPIRED: _DepositState.ValueType  # 13
     """Ended: the player, or the capture, was too late."""
-    DEPOSIT_STATE_CANCELLED: _DepositState.ValueType  # 13
+    DEPOSIT_STATE_CANCELLED: _DepositState.ValueType  # 14
     """Ended: called off before the money was taken."""
 
 class DepositState(_DepositState, metaclass=_DepositStateEnumTypeWrapper):
@@ -79,15 +81,17 @@ DEPOSIT_STATE_CAPTURED: DepositState.ValueType  # 7
 """The money is taken and credited to the player."""
 DEPOSIT_STATE_REVIEW: DepositState.ValueType  # 8
 """The money is taken and not credited to the player: `review_reason`. A person decides."""
-DEPOSIT_STATE_DECLINED: DepositState.ValueType  # 9
+DEPOSIT_STATE_CAPTURE_FAILED: DepositState.ValueType  # 9
+"""Ended: the money was taken, and the provider took it back; what the player had of it is debited."""
+DEPOSIT_STATE_DECLINED: DepositState.ValueType  # 10
 """Ended: the provider or the player's bank said no."""
-DEPOSIT_STATE_NOT_SENT: DepositState.ValueType  # 10
+DEPOSIT_STATE_NOT_SENT: DepositState.ValueType  # 11
 """Ended: the provider never got it; a new deposit may be tried."""
-DEPOSIT_STATE_VOIDED: DepositState.ValueType  # 11
+DEPOSIT_STATE_VOIDED: DepositState.ValueType  # 12
 """Ended: an authorisation was given back."""
-DEPOSIT_STATE_EXPIRED: DepositState.ValueType  # 12
+DEPOSIT_STATE_EXPIRED: DepositState.ValueType  # 13
 """Ended: the player, or the capture, was too late."""
-DEPOSIT_STATE_CANCELLED: DepositState.ValueType  # 13
+DEPOSIT_STATE_CANCELLED: DepositState.ValueType  # 14
 """Ended: called off before the money was taken."""
 Global___DepositState: _TypeAlias = DepositState  # noqa: Y015
 

@@ -79,7 +79,7 @@ class DepositServiceServicer:
     def CreateDeposit(self, request, context):
         """CreateDeposit stores a deposit, asks the provider for it, and answers with how it stands once the
         provider has answered or its time is over. A declined deposit is an answer, not an error.
-        Refused with UNKNOWN_CURRENCY, PROVIDER_ACCOUNT_NOT_FOUND, PROVIDER_LACKS_CAPABILITY, PROVIDER_PAUSED,
+        Refused with UNKNOWN_CURRENCY, PROVIDER_ACCOUNT_NOT_FOUND, CAPABILITY_MISSING, PROVIDER_PAUSED,
         CURRENCY_NOT_SUPPORTED, AMOUNT_NOT_REPRESENTABLE, LEDGER_REFUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -103,8 +103,8 @@ class DepositServiceServicer:
     def CreateRefund(self, request, context):
         """CreateRefund gives a deposit's money back, in full or in part: it sets the player's money aside, then
         asks the provider. A refund that the ledger refuses is answered as REJECTED, not as an error.
-        Refused with UNKNOWN_CURRENCY, DEPOSIT_NOT_FOUND, PROVIDER_LACKS_CAPABILITY, AMOUNT_NOT_REPRESENTABLE,
-        DEPOSIT_NOT_REFUNDABLE, CURRENCY_MISMATCH, REFUND_EXCEEDS_CAPTURED.
+        Refused with UNKNOWN_CURRENCY, DEPOSIT_NOT_FOUND, CAPABILITY_MISSING, AMOUNT_NOT_REPRESENTABLE,
+        DEPOSIT_NOT_REFUNDABLE, CURRENCY_MISMATCH, REFUND_EXCEEDS_CAPTURED, POSTINGS_PENDING.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -19,7 +19,7 @@ class DepositServiceStub:
     CreateDeposit: _aio.UnaryUnaryMultiCallable[_deposit_service_pb2.CreateDepositRequest, _deposit_service_pb2.CreateDepositResponse]
     """CreateDeposit stores a deposit, asks the provider for it, and answers with how it stands once the
     provider has answered or its time is over. A declined deposit is an answer, not an error.
-    Refused with UNKNOWN_CURRENCY, PROVIDER_ACCOUNT_NOT_FOUND, PROVIDER_LACKS_CAPABILITY, PROVIDER_PAUSED,
+    Refused with UNKNOWN_CURRENCY, PROVIDER_ACCOUNT_NOT_FOUND, CAPABILITY_MISSING, PROVIDER_PAUSED,
     CURRENCY_NOT_SUPPORTED, AMOUNT_NOT_REPRESENTABLE, LEDGER_REFUSED.
     """
     GetDeposit: _aio.UnaryUnaryMultiCallable[_deposit_service_pb2.GetDepositRequest, _deposit_service_pb2.GetDepositResponse]
@@ -29,8 +29,8 @@ class DepositServiceStub:
     CreateRefund: _aio.UnaryUnaryMultiCallable[_deposit_service_pb2.CreateRefundRequest, _deposit_service_pb2.CreateRefundResponse]
     """CreateRefund gives a deposit's money back, in full or in part: it sets the player's money aside, then
     asks the provider. A refund that the ledger refuses is answered as REJECTED, not as an error.
-    Refused with UNKNOWN_CURRENCY, DEPOSIT_NOT_FOUND, PROVIDER_LACKS_CAPABILITY, AMOUNT_NOT_REPRESENTABLE,
-    DEPOSIT_NOT_REFUNDABLE, CURRENCY_MISMATCH, REFUND_EXCEEDS_CAPTURED.
+    Refused with UNKNOWN_CURRENCY, DEPOSIT_NOT_FOUND, CAPABILITY_MISSING, AMOUNT_NOT_REPRESENTABLE,
+    DEPOSIT_NOT_REFUNDABLE, CURRENCY_MISMATCH, REFUND_EXCEEDS_CAPTURED, POSTINGS_PENDING.
     """
     GetRefund: _aio.UnaryUnaryMultiCallable[_deposit_service_pb2.GetRefundRequest, _deposit_service_pb2.GetRefundResponse]
     """GetRefund reads one refund. Refused with REFUND_NOT_FOUND."""
@@ -50,7 +50,7 @@ class DepositServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_deposit_service_pb2.CreateDepositResponse]:
         """CreateDeposit stores a deposit, asks the provider for it, and answers with how it stands once the
         provider has answered or its time is over. A declined deposit is an answer, not an error.
-        Refused with UNKNOWN_CURRENCY, PROVIDER_ACCOUNT_NOT_FOUND, PROVIDER_LACKS_CAPABILITY, PROVIDER_PAUSED,
+        Refused with UNKNOWN_CURRENCY, PROVIDER_ACCOUNT_NOT_FOUND, CAPABILITY_MISSING, PROVIDER_PAUSED,
         CURRENCY_NOT_SUPPORTED, AMOUNT_NOT_REPRESENTABLE, LEDGER_REFUSED.
         """
 
@@ -78,8 +78,8 @@ class DepositServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_deposit_service_pb2.CreateRefundResponse]:
         """CreateRefund gives a deposit's money back, in full or in part: it sets the player's money aside, then
         asks the provider. A refund that the ledger refuses is answered as REJECTED, not as an error.
-        Refused with UNKNOWN_CURRENCY, DEPOSIT_NOT_FOUND, PROVIDER_LACKS_CAPABILITY, AMOUNT_NOT_REPRESENTABLE,
-        DEPOSIT_NOT_REFUNDABLE, CURRENCY_MISMATCH, REFUND_EXCEEDS_CAPTURED.
+        Refused with UNKNOWN_CURRENCY, DEPOSIT_NOT_FOUND, CAPABILITY_MISSING, AMOUNT_NOT_REPRESENTABLE,
+        DEPOSIT_NOT_REFUNDABLE, CURRENCY_MISMATCH, REFUND_EXCEEDS_CAPTURED, POSTINGS_PENDING.
         """
 
     @_abc_1.abstractmethod

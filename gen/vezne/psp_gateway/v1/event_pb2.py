@@ -26,21 +26,21 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from vezne.type.v1 import movement_pb2 as vezne_dot_type_dot_v1_dot_movement__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n vezne/psp_gateway/v1/event.proto\x12\x14vezne.psp_gateway.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cvezne/type/v1/movement.proto\"\x9b\x03\n\x0cGatewayEvent\x12\x16\n\x0e\x65vent_sequence\x18\x01 \x01(\x03\x12\x35\n\x0bobject_kind\x18\x02 \x01(\x0e\x32 .vezne.psp_gateway.v1.ObjectKind\x12\x11\n\tobject_id\x18\x03 \x01(\t\x12\x0c\n\x04\x66\x61\x63t\x18\x04 \x01(\t\x12\r\n\x05state\x18\x05 \x01(\t\x12\x10\n\x08provider\x18\x06 \x01(\t\x12\x18\n\x10provider_account\x18\x07 \x01(\t\x12\x36\n\tmovements\x18\x08 \x03(\x0b\x32#.vezne.psp_gateway.v1.EventMovement\x12\x30\n\x06source\x18\t \x01(\x0e\x32 .vezne.psp_gateway.v1.FactSource\x12\x11\n\tsource_id\x18\n \x01(\t\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xc8\x01\n\rEventMovement\x12\x1f\n\x03pot\x18\x01 \x01(\x0e\x32\x12.vezne.type.v1.Pot\x12\x32\n\rmovement_kind\x18\x02 \x01(\x0e\x32\x1b.vezne.type.v1.MovementKind\x12\x14\n\x0cmovement_key\x18\x03 \x01(\t\x12\x14\n\x0c\x61mount_minor\x18\x04 \x01(\x03\x12\x15\n\rcurrency_code\x18\x05 \x01(\t\x12\x11\n\tobject_id\x18\x06 \x01(\t\x12\x0c\n\x04\x66\x61\x63t\x18\x07 \x01(\t\"S\n\x08\x45ventCut\x12\x16\n\x0e\x65vent_sequence\x18\x01 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xc9\x01\n\nObjectKind\x12\x1b\n\x17OBJECT_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13OBJECT_KIND_DEPOSIT\x10\x01\x12\x16\n\x12OBJECT_KIND_REFUND\x10\x02\x12\x17\n\x13OBJECT_KIND_DISPUTE\x10\x03\x12\x1a\n\x16OBJECT_KIND_WITHDRAWAL\x10\x04\x12 \n\x1cOBJECT_KIND_PROVIDER_ACCOUNT\x10\x05\x12\x16\n\x12OBJECT_KIND_PLAYER\x10\x06*\xeb\x01\n\nFactSource\x12\x1b\n\x17\x46\x41\x43T_SOURCE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x46\x41\x43T_SOURCE_REQUEST\x10\x01\x12\x16\n\x12\x46\x41\x43T_SOURCE_ANSWER\x10\x02\x12\x17\n\x13\x46\x41\x43T_SOURCE_WEBHOOK\x10\x03\x12\x14\n\x10\x46\x41\x43T_SOURCE_POLL\x10\x04\x12\x16\n\x12\x46\x41\x43T_SOURCE_REPORT\x10\x05\x12\x18\n\x14\x46\x41\x43T_SOURCE_WORKFLOW\x10\x06\x12\x16\n\x12\x46\x41\x43T_SOURCE_LEDGER\x10\x07\x12\x16\n\x12\x46\x41\x43T_SOURCE_PERSON\x10\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n vezne/psp_gateway/v1/event.proto\x12\x14vezne.psp_gateway.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cvezne/type/v1/movement.proto\"\xb2\x03\n\x0cGatewayEvent\x12\x16\n\x0e\x65vent_sequence\x18\x01 \x01(\x03\x12\x35\n\x0bobject_kind\x18\x02 \x01(\x0e\x32 .vezne.psp_gateway.v1.ObjectKind\x12\x11\n\tobject_id\x18\x03 \x01(\t\x12\x0c\n\x04\x66\x61\x63t\x18\x04 \x01(\t\x12\r\n\x05state\x18\x05 \x01(\t\x12\x10\n\x08provider\x18\x06 \x01(\t\x12\x18\n\x10provider_account\x18\x07 \x01(\t\x12\x36\n\tmovements\x18\x08 \x03(\x0b\x32#.vezne.psp_gateway.v1.EventMovement\x12\x15\n\rledger_reason\x18\t \x01(\t\x12\x30\n\x06source\x18\n \x01(\x0e\x32 .vezne.psp_gateway.v1.FactSource\x12\x11\n\tsource_id\x18\x0b \x01(\t\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa7\x01\n\rEventMovement\x12\x1f\n\x03pot\x18\x01 \x01(\x0e\x32\x12.vezne.type.v1.Pot\x12\x14\n\x0c\x61mount_minor\x18\x02 \x01(\x03\x12\x15\n\rcurrency_code\x18\x03 \x01(\t\x12\x32\n\rmovement_kind\x18\x04 \x01(\x0e\x32\x1b.vezne.type.v1.MovementKind\x12\x14\n\x0cmovement_key\x18\x05 \x01(\t\"S\n\x08\x45ventCut\x12\x16\n\x0e\x65vent_sequence\x18\x01 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xc9\x01\n\nObjectKind\x12\x1b\n\x17OBJECT_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13OBJECT_KIND_DEPOSIT\x10\x01\x12\x16\n\x12OBJECT_KIND_REFUND\x10\x02\x12\x17\n\x13OBJECT_KIND_DISPUTE\x10\x03\x12\x1a\n\x16OBJECT_KIND_WITHDRAWAL\x10\x04\x12 \n\x1cOBJECT_KIND_PROVIDER_ACCOUNT\x10\x05\x12\x16\n\x12OBJECT_KIND_PLAYER\x10\x06*\xeb\x01\n\nFactSource\x12\x1b\n\x17\x46\x41\x43T_SOURCE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x46\x41\x43T_SOURCE_REQUEST\x10\x01\x12\x16\n\x12\x46\x41\x43T_SOURCE_ANSWER\x10\x02\x12\x17\n\x13\x46\x41\x43T_SOURCE_WEBHOOK\x10\x03\x12\x14\n\x10\x46\x41\x43T_SOURCE_POLL\x10\x04\x12\x16\n\x12\x46\x41\x43T_SOURCE_REPORT\x10\x05\x12\x18\n\x14\x46\x41\x43T_SOURCE_WORKFLOW\x10\x06\x12\x16\n\x12\x46\x41\x43T_SOURCE_LEDGER\x10\x07\x12\x16\n\x12\x46\x41\x43T_SOURCE_PERSON\x10\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'vezne.psp_gateway.v1.event_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_OBJECTKIND']._serialized_start=824
-  _globals['_OBJECTKIND']._serialized_end=1025
-  _globals['_FACTSOURCE']._serialized_start=1028
-  _globals['_FACTSOURCE']._serialized_end=1263
+  _globals['_OBJECTKIND']._serialized_start=814
+  _globals['_OBJECTKIND']._serialized_end=1015
+  _globals['_FACTSOURCE']._serialized_start=1018
+  _globals['_FACTSOURCE']._serialized_end=1253
   _globals['_GATEWAYEVENT']._serialized_start=122
-  _globals['_GATEWAYEVENT']._serialized_end=533
-  _globals['_EVENTMOVEMENT']._serialized_start=536
-  _globals['_EVENTMOVEMENT']._serialized_end=736
-  _globals['_EVENTCUT']._serialized_start=738
-  _globals['_EVENTCUT']._serialized_end=821
+  _globals['_GATEWAYEVENT']._serialized_end=556
+  _globals['_EVENTMOVEMENT']._serialized_start=559
+  _globals['_EVENTMOVEMENT']._serialized_end=726
+  _globals['_EVENTCUT']._serialized_start=728
+  _globals['_EVENTCUT']._serialized_end=811
 # @@protoc_insertion_point(module_scope)

@@ -112,7 +112,9 @@ Global___FactSource: _TypeAlias = FactSource  # noqa: Y015
 @_typing.final
 class GatewayEvent(_message.Message):
     """GatewayEvent is one change of one object, recorded in the commit that changed it. It never changes.
-    An object's events are its timeline; a tenant's are what reconciliation reads.
+    An object's events are its timeline; a tenant's are what reconciliation reads. What moves money has one
+    event for each posting: object and fact are those in the ledger transaction's metadata. When the ledger
+    finally refuses a posting, the answer is one more event of the same object and fact.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -125,6 +127,7 @@ class GatewayEvent(_message.Message):
     PROVIDER_FIELD_NUMBER: _builtins.int
     PROVIDER_ACCOUNT_FIELD_NUMBER: _builtins.int
     MOVEMENTS_FIELD_NUMBER: _builtins.int
+    LEDGER_REASON_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
     SOURCE_ID_FIELD_NUMBER: _builtins.int
     EFFECTIVE_TIME_FIELD_NUMBER: _builtins.int
@@ -134,11 +137,11 @@ class GatewayEvent(_message.Message):
     object_kind: Global___ObjectKind.ValueType
     """What changed."""
     object_id: _builtins.str
-    """The object's id: that of a deposit, refund, dispute, withdrawal or player; for a provider account,
-    the provider's id of the row (a sweep, a fee).
-    """
+    """The object's id: `{provider}/{provider_account}` for a provider account. 128 characters at most."""
     fact: _builtins.str
-    """What happened, such as `captured`; 128 characters at most."""
+    """What happened, such as `captured`; where it may happen more than once to an object, with which of
+    them, such as `returned.re_7`. 128 characters at most.
+    """
     state: _builtins.str
     """The object's state after it: the name in its enum without the prefix, such as `CAPTURED`; empty
     for an object without states.
@@ -147,10 +150,14 @@ class GatewayEvent(_message.Message):
     """The provider."""
     provider_account: _builtins.str
     """The merchant account at the provider."""
+    ledger_reason: _builtins.str
+    """Why the ledger refused the posting, such as `ACCOUNT_CLOSED`; set only in the answer to a refusal,
+    whose movements take back what was not booked.
+    """
     source: Global___FactSource.ValueType
     """Who brought the news. What is booked never depends on it."""
     source_id: _builtins.str
-    """The id of what brought it: of the inbox event or the settlement report; empty otherwise."""
+    """The id of what brought it: of the inbox event, the settlement report or the exception; else empty."""
     @_builtins.property
     def movements(self) -> _containers.RepeatedCompositeFieldContainer[Global___EventMovement]:
         """What it did to our money; none for a change that moved none."""
@@ -174,6 +181,7 @@ class GatewayEvent(_message.Message):
         provider: _builtins.str = ...,
         provider_account: _builtins.str = ...,
         movements: _abc.Iterable[Global___EventMovement] | None = ...,
+        ledger_reason: _builtins.str = ...,
         source: Global___FactSource.ValueType = ...,
         source_id: _builtins.str = ...,
         effective_time: _timestamp_pb2.Timestamp | None = ...,
@@ -181,7 +189,7 @@ class GatewayEvent(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "effective_time", b"effective_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "effective_time", b"effective_time", "event_sequence", b"event_sequence", "fact", b"fact", "movements", b"movements", "object_id", b"object_id", "object_kind", b"object_kind", "provider", b"provider", "provider_account", b"provider_account", "source", b"source", "source_id", b"source_id", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "effective_time", b"effective_time", "event_sequence", b"event_sequence", "fact", b"fact", "ledger_reason", b"ledger_reason", "movements", b"movements", "object_id", b"object_id", "object_kind", b"object_kind", "provider", b"provider", "provider_account", b"provider_account", "source", b"source", "source_id", b"source_id", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -189,47 +197,37 @@ Global___GatewayEvent: _TypeAlias = GatewayEvent  # noqa: Y015
 
 @_typing.final
 class EventMovement(_message.Message):
-    """EventMovement is what an event did to one pot in one currency. The ledger transaction that books it
-    names the same object, fact, movement kind and movement key in its metadata.
-    """
+    """EventMovement is what an event did to one pot in one currency."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     POT_FIELD_NUMBER: _builtins.int
-    MOVEMENT_KIND_FIELD_NUMBER: _builtins.int
-    MOVEMENT_KEY_FIELD_NUMBER: _builtins.int
     AMOUNT_MINOR_FIELD_NUMBER: _builtins.int
     CURRENCY_CODE_FIELD_NUMBER: _builtins.int
-    OBJECT_ID_FIELD_NUMBER: _builtins.int
-    FACT_FIELD_NUMBER: _builtins.int
+    MOVEMENT_KIND_FIELD_NUMBER: _builtins.int
+    MOVEMENT_KEY_FIELD_NUMBER: _builtins.int
     pot: _movement_pb2.Pot.ValueType
     """The pot."""
-    movement_kind: _movement_pb2.MovementKind.ValueType
-    """What moved; UNSPECIFIED in CLEARING."""
-    movement_key: _builtins.str
-    """The provider's id of what moved; empty in CLEARING."""
     amount_minor: _builtins.int
     """The signed effect in minor units: + is more of our money in the pot, in the ledger a debit."""
     currency_code: _builtins.str
     """The currency."""
-    object_id: _builtins.str
-    """The `object` in the metadata of the ledger transaction that books it."""
-    fact: _builtins.str
-    """The `fact` in the metadata of the ledger transaction that books it."""
+    movement_kind: _movement_pb2.MovementKind.ValueType
+    """What moved at the provider, as in the ledger transaction's metadata; UNSPECIFIED if nothing did."""
+    movement_key: _builtins.str
+    """The provider's id of what moved, as in the ledger transaction's metadata; empty if nothing did."""
     def __init__(
         self,
         *,
         pot: _movement_pb2.Pot.ValueType = ...,
-        movement_kind: _movement_pb2.MovementKind.ValueType = ...,
-        movement_key: _builtins.str = ...,
         amount_minor: _builtins.int = ...,
         currency_code: _builtins.str = ...,
-        object_id: _builtins.str = ...,
-        fact: _builtins.str = ...,
+        movement_kind: _movement_pb2.MovementKind.ValueType = ...,
+        movement_key: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_minor", b"amount_minor", "currency_code", b"currency_code", "fact", b"fact", "movement_key", b"movement_key", "movement_kind", b"movement_kind", "object_id", b"object_id", "pot", b"pot"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_minor", b"amount_minor", "currency_code", b"currency_code", "movement_key", b"movement_key", "movement_kind", b"movement_kind", "pot", b"pot"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

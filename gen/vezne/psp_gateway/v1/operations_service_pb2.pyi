@@ -54,39 +54,47 @@ class _ExceptionKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Excepti
     DESCRIPTOR: _descriptor.EnumDescriptor
     EXCEPTION_KIND_UNSPECIFIED: _ExceptionKind.ValueType  # 0
     """Not set."""
-    EXCEPTION_KIND_DEPOSIT_IN_REVIEW: _ExceptionKind.ValueType  # 1
-    """A deposit is captured and not credited."""
-    EXCEPTION_KIND_LATE_CAPTURE: _ExceptionKind.ValueType  # 2
-    """A deposit's money came after the deposit had ended; the player is credited."""
-    EXCEPTION_KIND_CAPTURE_FAILED: _ExceptionKind.ValueType  # 3
-    """A captured deposit failed after all."""
-    EXCEPTION_KIND_UNKNOWN_OUTCOME: _ExceptionKind.ValueType  # 4
+    EXCEPTION_KIND_AMOUNT_DIFFERS: _ExceptionKind.ValueType  # 1
+    """The provider speaks of another amount, currency or reference than we asked for."""
+    EXCEPTION_KIND_CAPTURE_CONTRADICTED: _ExceptionKind.ValueType  # 2
+    """A deposit was captured before, with another amount or under another id."""
+    EXCEPTION_KIND_CAPTURED_AFTER_END: _ExceptionKind.ValueType  # 3
+    """A deposit that had ended was captured after all; the player is credited."""
+    EXCEPTION_KIND_AUTHORISED_AFTER_END: _ExceptionKind.ValueType  # 4
+    """A deposit that had ended keeps the player's money back at his bank."""
+    EXCEPTION_KIND_CREDIT_REFUSED: _ExceptionKind.ValueType  # 5
+    """The player's cash account does not take money that is due to it."""
+    EXCEPTION_KIND_CAPTURE_FAILED: _ExceptionKind.ValueType  # 6
+    """The provider took a captured deposit back, perhaps after the player had spent it."""
+    EXCEPTION_KIND_REFUND_FAILED: _ExceptionKind.ValueType  # 7
+    """A refund did not reach the player."""
+    EXCEPTION_KIND_REFUND_UNEXPECTED: _ExceptionKind.ValueType  # 8
+    """A refund went out that we had not asked for, or had called failed."""
+    EXCEPTION_KIND_DISPUTE_UNCOVERED: _ExceptionKind.ValueType  # 9
+    """A dispute is larger than what could be frozen: the player owes us the rest."""
+    EXCEPTION_KIND_PAID_AFTER_FAILED: _ExceptionKind.ValueType  # 10
+    """A withdrawal was paid that had been called failed or not sent."""
+    EXCEPTION_KIND_PAID_WITHOUT_ATTEMPT: _ExceptionKind.ValueType  # 11
+    """The provider speaks of an attempt that we never made."""
+    EXCEPTION_KIND_RETURN_EXCEEDS_PAID: _ExceptionKind.ValueType  # 12
+    """More came back of a withdrawal than was paid."""
+    EXCEPTION_KIND_POSTING_REFUSED: _ExceptionKind.ValueType  # 13
+    """The ledger refused a posting to which there is no answer."""
+    EXCEPTION_KIND_UNKNOWN_OUTCOME: _ExceptionKind.ValueType  # 14
     """Nobody can say whether an operation at a provider happened."""
-    EXCEPTION_KIND_PAID_AFTER_FAILURE: _ExceptionKind.ValueType  # 5
-    """A withdrawal was paid after it had failed."""
-    EXCEPTION_KIND_RETURN_NOT_CREDITED: _ExceptionKind.ValueType  # 6
-    """Returned money cannot be credited to the player's cash account."""
-    EXCEPTION_KIND_FUNDING_NEEDED: _ExceptionKind.ValueType  # 7
+    EXCEPTION_KIND_FUNDING_NEEDED: _ExceptionKind.ValueType  # 15
     """Our balance at a provider is too low for a withdrawal."""
-    EXCEPTION_KIND_DISPUTE: _ExceptionKind.ValueType  # 8
-    """A dispute needs a person: evidence, or whether it is lost or written off."""
-    EXCEPTION_KIND_PLAYER_OWES: _ExceptionKind.ValueType  # 9
-    """A player owes us money."""
-    EXCEPTION_KIND_UNIDENTIFIED_MONEY: _ExceptionKind.ValueType  # 10
+    EXCEPTION_KIND_UNIDENTIFIED_MONEY: _ExceptionKind.ValueType  # 16
     """Money is there and nobody knows for whom."""
-    EXCEPTION_KIND_IMPOSSIBLE_FACT: _ExceptionKind.ValueType  # 11
-    """A fact that the object's state does not allow, such as a capture of another amount later on."""
-    EXCEPTION_KIND_POSTING_REFUSED: _ExceptionKind.ValueType  # 12
-    """The ledger finally refused a posting, and no other posting is the answer to that."""
-    EXCEPTION_KIND_INBOX_EVENT_DEAD: _ExceptionKind.ValueType  # 13
+    EXCEPTION_KIND_INBOX_EVENT_DEAD: _ExceptionKind.ValueType  # 17
     """An inbox event could not be applied, after its last attempt."""
-    EXCEPTION_KIND_INBOX_CONFLICT: _ExceptionKind.ValueType  # 14
+    EXCEPTION_KIND_INBOX_CONFLICT: _ExceptionKind.ValueType  # 18
     """A delivery came with a known key and other signed content."""
-    EXCEPTION_KIND_REPORT_REFUSED: _ExceptionKind.ValueType  # 15
+    EXCEPTION_KIND_REPORT_REFUSED: _ExceptionKind.ValueType  # 19
     """A settlement report was refused whole."""
-    EXCEPTION_KIND_REPORT_UNKNOWN_OBJECT: _ExceptionKind.ValueType  # 16
+    EXCEPTION_KIND_REPORT_UNKNOWN_OBJECT: _ExceptionKind.ValueType  # 20
     """A settlement report has a capture, refund, dispute or withdrawal that we do not know."""
-    EXCEPTION_KIND_REPORT_UNCLASSIFIED_LINE: _ExceptionKind.ValueType  # 17
+    EXCEPTION_KIND_REPORT_UNCLASSIFIED_LINE: _ExceptionKind.ValueType  # 21
     """A settlement report has a line of a type that we do not know."""
 
 class ExceptionKind(_ExceptionKind, metaclass=_ExceptionKindEnumTypeWrapper):
@@ -94,39 +102,47 @@ class ExceptionKind(_ExceptionKind, metaclass=_ExceptionKindEnumTypeWrapper):
 
 EXCEPTION_KIND_UNSPECIFIED: ExceptionKind.ValueType  # 0
 """Not set."""
-EXCEPTION_KIND_DEPOSIT_IN_REVIEW: ExceptionKind.ValueType  # 1
-"""A deposit is captured and not credited."""
-EXCEPTION_KIND_LATE_CAPTURE: ExceptionKind.ValueType  # 2
-"""A deposit's money came after the deposit had ended; the player is credited."""
-EXCEPTION_KIND_CAPTURE_FAILED: ExceptionKind.ValueType  # 3
-"""A captured deposit failed after all."""
-EXCEPTION_KIND_UNKNOWN_OUTCOME: ExceptionKind.ValueType  # 4
+EXCEPTION_KIND_AMOUNT_DIFFERS: ExceptionKind.ValueType  # 1
+"""The provider speaks of another amount, currency or reference than we asked for."""
+EXCEPTION_KIND_CAPTURE_CONTRADICTED: ExceptionKind.ValueType  # 2
+"""A deposit was captured before, with another amount or under another id."""
+EXCEPTION_KIND_CAPTURED_AFTER_END: ExceptionKind.ValueType  # 3
+"""A deposit that had ended was captured after all; the player is credited."""
+EXCEPTION_KIND_AUTHORISED_AFTER_END: ExceptionKind.ValueType  # 4
+"""A deposit that had ended keeps the player's money back at his bank."""
+EXCEPTION_KIND_CREDIT_REFUSED: ExceptionKind.ValueType  # 5
+"""The player's cash account does not take money that is due to it."""
+EXCEPTION_KIND_CAPTURE_FAILED: ExceptionKind.ValueType  # 6
+"""The provider took a captured deposit back, perhaps after the player had spent it."""
+EXCEPTION_KIND_REFUND_FAILED: ExceptionKind.ValueType  # 7
+"""A refund did not reach the player."""
+EXCEPTION_KIND_REFUND_UNEXPECTED: ExceptionKind.ValueType  # 8
+"""A refund went out that we had not asked for, or had called failed."""
+EXCEPTION_KIND_DISPUTE_UNCOVERED: ExceptionKind.ValueType  # 9
+"""A dispute is larger than what could be frozen: the player owes us the rest."""
+EXCEPTION_KIND_PAID_AFTER_FAILED: ExceptionKind.ValueType  # 10
+"""A withdrawal was paid that had been called failed or not sent."""
+EXCEPTION_KIND_PAID_WITHOUT_ATTEMPT: ExceptionKind.ValueType  # 11
+"""The provider speaks of an attempt that we never made."""
+EXCEPTION_KIND_RETURN_EXCEEDS_PAID: ExceptionKind.ValueType  # 12
+"""More came back of a withdrawal than was paid."""
+EXCEPTION_KIND_POSTING_REFUSED: ExceptionKind.ValueType  # 13
+"""The ledger refused a posting to which there is no answer."""
+EXCEPTION_KIND_UNKNOWN_OUTCOME: ExceptionKind.ValueType  # 14
 """Nobody can say whether an operation at a provider happened."""
-EXCEPTION_KIND_PAID_AFTER_FAILURE: ExceptionKind.ValueType  # 5
-"""A withdrawal was paid after it had failed."""
-EXCEPTION_KIND_RETURN_NOT_CREDITED: ExceptionKind.ValueType  # 6
-"""Returned money cannot be credited to the player's cash account."""
-EXCEPTION_KIND_FUNDING_NEEDED: ExceptionKind.ValueType  # 7
+EXCEPTION_KIND_FUNDING_NEEDED: ExceptionKind.ValueType  # 15
 """Our balance at a provider is too low for a withdrawal."""
-EXCEPTION_KIND_DISPUTE: ExceptionKind.ValueType  # 8
-"""A dispute needs a person: evidence, or whether it is lost or written off."""
-EXCEPTION_KIND_PLAYER_OWES: ExceptionKind.ValueType  # 9
-"""A player owes us money."""
-EXCEPTION_KIND_UNIDENTIFIED_MONEY: ExceptionKind.ValueType  # 10
+EXCEPTION_KIND_UNIDENTIFIED_MONEY: ExceptionKind.ValueType  # 16
 """Money is there and nobody knows for whom."""
-EXCEPTION_KIND_IMPOSSIBLE_FACT: ExceptionKind.ValueType  # 11
-"""A fact that the object's state does not allow, such as a capture of another amount later on."""
-EXCEPTION_KIND_POSTING_REFUSED: ExceptionKind.ValueType  # 12
-"""The ledger finally refused a posting, and no other posting is the answer to that."""
-EXCEPTION_KIND_INBOX_EVENT_DEAD: ExceptionKind.ValueType  # 13
+EXCEPTION_KIND_INBOX_EVENT_DEAD: ExceptionKind.ValueType  # 17
 """An inbox event could not be applied, after its last attempt."""
-EXCEPTION_KIND_INBOX_CONFLICT: ExceptionKind.ValueType  # 14
+EXCEPTION_KIND_INBOX_CONFLICT: ExceptionKind.ValueType  # 18
 """A delivery came with a known key and other signed content."""
-EXCEPTION_KIND_REPORT_REFUSED: ExceptionKind.ValueType  # 15
+EXCEPTION_KIND_REPORT_REFUSED: ExceptionKind.ValueType  # 19
 """A settlement report was refused whole."""
-EXCEPTION_KIND_REPORT_UNKNOWN_OBJECT: ExceptionKind.ValueType  # 16
+EXCEPTION_KIND_REPORT_UNKNOWN_OBJECT: ExceptionKind.ValueType  # 20
 """A settlement report has a capture, refund, dispute or withdrawal that we do not know."""
-EXCEPTION_KIND_REPORT_UNCLASSIFIED_LINE: ExceptionKind.ValueType  # 17
+EXCEPTION_KIND_REPORT_UNCLASSIFIED_LINE: ExceptionKind.ValueType  # 21
 """A settlement report has a line of a type that we do not know."""
 Global___ExceptionKind: _TypeAlias = ExceptionKind  # noqa: Y015
 

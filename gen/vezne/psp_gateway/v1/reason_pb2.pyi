@@ -58,31 +58,47 @@ class _PspGatewayReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PspG
     """No such dispute."""
     PSP_GATEWAY_REASON_WITHDRAWAL_NOT_FOUND: _PspGatewayReason.ValueType  # 17
     """No such withdrawal."""
-    PSP_GATEWAY_REASON_REPORT_NOT_FOUND: _PspGatewayReason.ValueType  # 18
+    PSP_GATEWAY_REASON_SETTLEMENT_REPORT_NOT_FOUND: _PspGatewayReason.ValueType  # 18
     """No such settlement report."""
     PSP_GATEWAY_REASON_SEQUENCE_NOT_REACHED: _PspGatewayReason.ValueType  # 19
     """The event sequence asked for has not been reached."""
-    PSP_GATEWAY_REASON_PROVIDER_LACKS_CAPABILITY: _PspGatewayReason.ValueType  # 20
-    """The provider cannot do this at all; the metadata's `capability` says what is missing."""
+    PSP_GATEWAY_REASON_CAPABILITY_MISSING: _PspGatewayReason.ValueType  # 20
+    """The provider cannot do this at all; `capability` in the metadata says what it lacks."""
     PSP_GATEWAY_REASON_PROVIDER_PAUSED: _PspGatewayReason.ValueType  # 21
     """People have paused this at the provider account. May pass."""
     PSP_GATEWAY_REASON_CURRENCY_NOT_SUPPORTED: _PspGatewayReason.ValueType  # 22
     """The provider account does not take this currency."""
     PSP_GATEWAY_REASON_AMOUNT_NOT_REPRESENTABLE: _PspGatewayReason.ValueType  # 23
-    """The provider counts this currency in coarser units than the registry, and the amount is no whole number of them."""
+    """The provider counts this currency in coarser units than the registry, and the amount is no whole
+    number of them.
+    """
     PSP_GATEWAY_REASON_OUT_OF_RANGE: _PspGatewayReason.ValueType  # 24
-    """The amount and what is added to it leave int64."""
-    PSP_GATEWAY_REASON_DEPOSIT_NOT_REFUNDABLE: _PspGatewayReason.ValueType  # 25
-    """The deposit's money is not with us, or a dispute took it; the metadata's `state` says how it stands."""
-    PSP_GATEWAY_REASON_CURRENCY_MISMATCH: _PspGatewayReason.ValueType  # 26
-    """The refund's currency is not that of the captured amount."""
+    """The amount with what is added to it leaves int64."""
+    PSP_GATEWAY_REASON_CURRENCY_MISMATCH: _PspGatewayReason.ValueType  # 25
+    """The amount is in another currency than what it belongs to."""
+    PSP_GATEWAY_REASON_DEPOSIT_NOT_REFUNDABLE: _PspGatewayReason.ValueType  # 26
+    """There is no captured money to give back, or a dispute has it; `state` in the metadata says how the
+    deposit stands.
+    """
     PSP_GATEWAY_REASON_REFUND_EXCEEDS_CAPTURED: _PspGatewayReason.ValueType  # 27
-    """The refunds together would exceed the captured amount; the metadata's `refundable_minor` says what is left."""
-    PSP_GATEWAY_REASON_REPORT_NOT_AVAILABLE: _PspGatewayReason.ValueType  # 28
+    """The deposit's refunds would exceed what was captured; `refundable_minor` in the metadata says what
+    is left.
+    """
+    PSP_GATEWAY_REASON_WITHDRAWAL_NOT_IN_REVIEW: _PspGatewayReason.ValueType  # 28
+    """The withdrawal waits for nobody's decision."""
+    PSP_GATEWAY_REASON_WITHDRAWAL_NOT_CANCELLABLE: _PspGatewayReason.ValueType  # 29
+    """The withdrawal has been submitted, or has ended."""
+    PSP_GATEWAY_REASON_APPROVER_IS_REQUESTER: _PspGatewayReason.ValueType  # 30
+    """Whoever requested a withdrawal may not approve it."""
+    PSP_GATEWAY_REASON_ALREADY_APPROVED: _PspGatewayReason.ValueType  # 31
+    """The same person has approved it before."""
+    PSP_GATEWAY_REASON_POSTINGS_PENDING: _PspGatewayReason.ValueType  # 32
+    """An earlier posting of the object is not in the ledger yet. Read again and retry."""
+    PSP_GATEWAY_REASON_SETTLEMENT_REPORT_NOT_AVAILABLE: _PspGatewayReason.ValueType  # 33
     """The provider has no report for this date yet. May pass."""
-    PSP_GATEWAY_REASON_LEDGER_REFUSED: _PspGatewayReason.ValueType  # 29
-    """The ledger refused what must be there before anything is stored, such as the player's accounts; the
-    metadata's `ledger_reason` says why.
+    PSP_GATEWAY_REASON_LEDGER_REFUSED: _PspGatewayReason.ValueType  # 34
+    """The ledger refused what must be there before anything is stored, such as the player's accounts;
+    `ledger_reason` in the metadata says why.
     """
 
 class PspGatewayReason(_PspGatewayReason, metaclass=_PspGatewayReasonEnumTypeWrapper):
@@ -129,30 +145,46 @@ PSP_GATEWAY_REASON_DISPUTE_NOT_FOUND: PspGatewayReason.ValueType  # 16
 """No such dispute."""
 PSP_GATEWAY_REASON_WITHDRAWAL_NOT_FOUND: PspGatewayReason.ValueType  # 17
 """No such withdrawal."""
-PSP_GATEWAY_REASON_REPORT_NOT_FOUND: PspGatewayReason.ValueType  # 18
+PSP_GATEWAY_REASON_SETTLEMENT_REPORT_NOT_FOUND: PspGatewayReason.ValueType  # 18
 """No such settlement report."""
 PSP_GATEWAY_REASON_SEQUENCE_NOT_REACHED: PspGatewayReason.ValueType  # 19
 """The event sequence asked for has not been reached."""
-PSP_GATEWAY_REASON_PROVIDER_LACKS_CAPABILITY: PspGatewayReason.ValueType  # 20
-"""The provider cannot do this at all; the metadata's `capability` says what is missing."""
+PSP_GATEWAY_REASON_CAPABILITY_MISSING: PspGatewayReason.ValueType  # 20
+"""The provider cannot do this at all; `capability` in the metadata says what it lacks."""
 PSP_GATEWAY_REASON_PROVIDER_PAUSED: PspGatewayReason.ValueType  # 21
 """People have paused this at the provider account. May pass."""
 PSP_GATEWAY_REASON_CURRENCY_NOT_SUPPORTED: PspGatewayReason.ValueType  # 22
 """The provider account does not take this currency."""
 PSP_GATEWAY_REASON_AMOUNT_NOT_REPRESENTABLE: PspGatewayReason.ValueType  # 23
-"""The provider counts this currency in coarser units than the registry, and the amount is no whole number of them."""
+"""The provider counts this currency in coarser units than the registry, and the amount is no whole
+number of them.
+"""
 PSP_GATEWAY_REASON_OUT_OF_RANGE: PspGatewayReason.ValueType  # 24
-"""The amount and what is added to it leave int64."""
-PSP_GATEWAY_REASON_DEPOSIT_NOT_REFUNDABLE: PspGatewayReason.ValueType  # 25
-"""The deposit's money is not with us, or a dispute took it; the metadata's `state` says how it stands."""
-PSP_GATEWAY_REASON_CURRENCY_MISMATCH: PspGatewayReason.ValueType  # 26
-"""The refund's currency is not that of the captured amount."""
+"""The amount with what is added to it leaves int64."""
+PSP_GATEWAY_REASON_CURRENCY_MISMATCH: PspGatewayReason.ValueType  # 25
+"""The amount is in another currency than what it belongs to."""
+PSP_GATEWAY_REASON_DEPOSIT_NOT_REFUNDABLE: PspGatewayReason.ValueType  # 26
+"""There is no captured money to give back, or a dispute has it; `state` in the metadata says how the
+deposit stands.
+"""
 PSP_GATEWAY_REASON_REFUND_EXCEEDS_CAPTURED: PspGatewayReason.ValueType  # 27
-"""The refunds together would exceed the captured amount; the metadata's `refundable_minor` says what is left."""
-PSP_GATEWAY_REASON_REPORT_NOT_AVAILABLE: PspGatewayReason.ValueType  # 28
+"""The deposit's refunds would exceed what was captured; `refundable_minor` in the metadata says what
+is left.
+"""
+PSP_GATEWAY_REASON_WITHDRAWAL_NOT_IN_REVIEW: PspGatewayReason.ValueType  # 28
+"""The withdrawal waits for nobody's decision."""
+PSP_GATEWAY_REASON_WITHDRAWAL_NOT_CANCELLABLE: PspGatewayReason.ValueType  # 29
+"""The withdrawal has been submitted, or has ended."""
+PSP_GATEWAY_REASON_APPROVER_IS_REQUESTER: PspGatewayReason.ValueType  # 30
+"""Whoever requested a withdrawal may not approve it."""
+PSP_GATEWAY_REASON_ALREADY_APPROVED: PspGatewayReason.ValueType  # 31
+"""The same person has approved it before."""
+PSP_GATEWAY_REASON_POSTINGS_PENDING: PspGatewayReason.ValueType  # 32
+"""An earlier posting of the object is not in the ledger yet. Read again and retry."""
+PSP_GATEWAY_REASON_SETTLEMENT_REPORT_NOT_AVAILABLE: PspGatewayReason.ValueType  # 33
 """The provider has no report for this date yet. May pass."""
-PSP_GATEWAY_REASON_LEDGER_REFUSED: PspGatewayReason.ValueType  # 29
-"""The ledger refused what must be there before anything is stored, such as the player's accounts; the
-metadata's `ledger_reason` says why.
+PSP_GATEWAY_REASON_LEDGER_REFUSED: PspGatewayReason.ValueType  # 34
+"""The ledger refused what must be there before anything is stored, such as the player's accounts;
+`ledger_reason` in the metadata says why.
 """
 Global___PspGatewayReason: _TypeAlias = PspGatewayReason  # noqa: Y015

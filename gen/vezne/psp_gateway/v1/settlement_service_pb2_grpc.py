@@ -61,7 +61,7 @@ class SettlementServiceServicer:
         reads it, and begins to book its lines; it answers without waiting for the booking. Asking again, by
         the same request id or another, shows how far that is: a file that is known is not stored or booked
         twice. A file whose own totals do not tie is answered as REFUSED, not as an error.
-        Refused with PROVIDER_ACCOUNT_NOT_FOUND, PROVIDER_LACKS_CAPABILITY, REPORT_NOT_AVAILABLE.
+        Refused with PROVIDER_ACCOUNT_NOT_FOUND, CAPABILITY_MISSING, SETTLEMENT_REPORT_NOT_AVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -76,7 +76,7 @@ class SettlementServiceServicer:
 
     def StreamSettlementReport(self, request, context):
         """StreamSettlementReport streams a report: first what is known of it, then its bytes as they were stored.
-        Refused with REPORT_NOT_FOUND.
+        Refused with SETTLEMENT_REPORT_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

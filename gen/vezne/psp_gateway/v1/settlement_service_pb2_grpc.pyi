@@ -21,13 +21,13 @@ class SettlementServiceStub:
     reads it, and begins to book its lines; it answers without waiting for the booking. Asking again, by
     the same request id or another, shows how far that is: a file that is known is not stored or booked
     twice. A file whose own totals do not tie is answered as REFUSED, not as an error.
-    Refused with PROVIDER_ACCOUNT_NOT_FOUND, PROVIDER_LACKS_CAPABILITY, REPORT_NOT_AVAILABLE.
+    Refused with PROVIDER_ACCOUNT_NOT_FOUND, CAPABILITY_MISSING, SETTLEMENT_REPORT_NOT_AVAILABLE.
     """
     ListSettlementReports: _aio.UnaryUnaryMultiCallable[_settlement_service_pb2.ListSettlementReportsRequest, _settlement_service_pb2.ListSettlementReportsResponse]
     """ListSettlementReports lists reports by business date, the latest first."""
     StreamSettlementReport: _aio.UnaryStreamMultiCallable[_settlement_service_pb2.StreamSettlementReportRequest, _settlement_service_pb2.StreamSettlementReportResponse]
     """StreamSettlementReport streams a report: first what is known of it, then its bytes as they were stored.
-    Refused with REPORT_NOT_FOUND.
+    Refused with SETTLEMENT_REPORT_NOT_FOUND.
     """
 
 class SettlementServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -43,7 +43,7 @@ class SettlementServiceServicer(metaclass=_abc_1.ABCMeta):
         reads it, and begins to book its lines; it answers without waiting for the booking. Asking again, by
         the same request id or another, shows how far that is: a file that is known is not stored or booked
         twice. A file whose own totals do not tie is answered as REFUSED, not as an error.
-        Refused with PROVIDER_ACCOUNT_NOT_FOUND, PROVIDER_LACKS_CAPABILITY, REPORT_NOT_AVAILABLE.
+        Refused with PROVIDER_ACCOUNT_NOT_FOUND, CAPABILITY_MISSING, SETTLEMENT_REPORT_NOT_AVAILABLE.
         """
 
     @_abc_1.abstractmethod
@@ -61,7 +61,7 @@ class SettlementServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_settlement_service_pb2.StreamSettlementReportRequest, _abc.AsyncIterator[_settlement_service_pb2.StreamSettlementReportResponse]],
     ) -> _abc.AsyncIterator[_settlement_service_pb2.StreamSettlementReportResponse]:
         """StreamSettlementReport streams a report: first what is known of it, then its bytes as they were stored.
-        Refused with REPORT_NOT_FOUND.
+        Refused with SETTLEMENT_REPORT_NOT_FOUND.
         """
 
 def add_SettlementServiceServicer_to_server(servicer: SettlementServiceServicer, server: _aio.Server) -> None: ...

@@ -70,9 +70,9 @@ class CreateWithdrawalRequest(_message.Message):
     player_fee_minor: _builtins.int
     """What the player pays us for it, in minor units of the amount's currency, on top of the amount: 0 or more."""
     provider: _builtins.str
-    """The provider, such as `mock`: `a-z 0-9 _ -`, 1 to 20 characters, starting with a letter or digit."""
+    """The provider, such as `mock`: `a-z 0-9 _ -`, 1 to 16 characters, starting with a letter or digit."""
     provider_account: _builtins.str
-    """The merchant account at the provider, as the settings name it: `a-z 0-9 _ . -`, 1 to 64 characters,
+    """The merchant account at the provider, as the settings name it: `a-z 0-9 _ . -`, 1 to 32 characters,
     starting with a letter or digit.
     """
     destination_token: _builtins.str

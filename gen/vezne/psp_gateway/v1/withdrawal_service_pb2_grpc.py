@@ -59,7 +59,7 @@ class WithdrawalServiceServicer:
     def CreateWithdrawal(self, request, context):
         """CreateWithdrawal stores a withdrawal, starts its workflow and answers at once; what becomes of it is
         its state. A withdrawal that the ledger refuses becomes REJECTED, with the ledger's reason.
-        Refused with UNKNOWN_CURRENCY, PROVIDER_ACCOUNT_NOT_FOUND, PROVIDER_LACKS_CAPABILITY, PROVIDER_PAUSED,
+        Refused with UNKNOWN_CURRENCY, PROVIDER_ACCOUNT_NOT_FOUND, CAPABILITY_MISSING, PROVIDER_PAUSED,
         CURRENCY_NOT_SUPPORTED, AMOUNT_NOT_REPRESENTABLE, OUT_OF_RANGE, LEDGER_REFUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -19,7 +19,7 @@ class WithdrawalServiceStub:
     CreateWithdrawal: _aio.UnaryUnaryMultiCallable[_withdrawal_service_pb2.CreateWithdrawalRequest, _withdrawal_service_pb2.CreateWithdrawalResponse]
     """CreateWithdrawal stores a withdrawal, starts its workflow and answers at once; what becomes of it is
     its state. A withdrawal that the ledger refuses becomes REJECTED, with the ledger's reason.
-    Refused with UNKNOWN_CURRENCY, PROVIDER_ACCOUNT_NOT_FOUND, PROVIDER_LACKS_CAPABILITY, PROVIDER_PAUSED,
+    Refused with UNKNOWN_CURRENCY, PROVIDER_ACCOUNT_NOT_FOUND, CAPABILITY_MISSING, PROVIDER_PAUSED,
     CURRENCY_NOT_SUPPORTED, AMOUNT_NOT_REPRESENTABLE, OUT_OF_RANGE, LEDGER_REFUSED.
     """
     GetWithdrawal: _aio.UnaryUnaryMultiCallable[_withdrawal_service_pb2.GetWithdrawalRequest, _withdrawal_service_pb2.GetWithdrawalResponse]
@@ -38,7 +38,7 @@ class WithdrawalServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_withdrawal_service_pb2.CreateWithdrawalResponse]:
         """CreateWithdrawal stores a withdrawal, starts its workflow and answers at once; what becomes of it is
         its state. A withdrawal that the ledger refuses becomes REJECTED, with the ledger's reason.
-        Refused with UNKNOWN_CURRENCY, PROVIDER_ACCOUNT_NOT_FOUND, PROVIDER_LACKS_CAPABILITY, PROVIDER_PAUSED,
+        Refused with UNKNOWN_CURRENCY, PROVIDER_ACCOUNT_NOT_FOUND, CAPABILITY_MISSING, PROVIDER_PAUSED,
         CURRENCY_NOT_SUPPORTED, AMOUNT_NOT_REPRESENTABLE, OUT_OF_RANGE, LEDGER_REFUSED.
         """
 
