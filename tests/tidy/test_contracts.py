@@ -203,7 +203,9 @@ def test_reasons_begin_alike(reasons: type[LedgerReason]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("proto", "ours"), [(movement_pb2.Pot, Pot), (movement_pb2.MovementKind, MovementKind)], ids=str
+    ("proto", "ours"),
+    [(movement_pb2.Pot, Pot), (movement_pb2.MovementKind, MovementKind)],
+    ids=["Pot", "MovementKind"],
 )
 def test_movements_mirror_the_kernel(
     proto: type[movement_pb2.Pot], ours: type[Pot] | type[MovementKind]
