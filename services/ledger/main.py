@@ -20,7 +20,8 @@ from services.ledger.application.lane import LaneLimits
 from services.ledger.application.lanes import Lanes
 from services.ledger.settings import LedgerSettings
 from services.platform import database, logs, migrations
-from services.platform.server import PortTakenError, Service, Servicer, exit_sentence, serve
+from services.platform.health import PortTakenError
+from services.platform.server import Service, Servicer, exit_sentence, serve
 from services.platform.settings import SettingsError, exit_with, load
 from vezne.ledger.v1 import (
     account_service_pb2_grpc,

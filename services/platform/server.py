@@ -4,31 +4,20 @@ import asyncio
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 import grpc
-import prometheus_client
 import structlog
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1._async import HealthServicer
+from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection
 
+from services.platform.health import Health, Ping, bind, serve_metrics
 from services.platform.rpc import RpcInterceptor, RpcPolicy
 from services.platform.settings import GrpcServerSettings
 
-Ping = Callable[[], Awaitable[None]]
-"""Raises if the dependency is not there."""
-
-PING_INTERVAL_S = 2.0
-PING_TIMEOUT_S = 2.0
-
 log = structlog.get_logger("vezne.server")
-
-
-class PortTakenError(Exception):
-    """Another program listens on the port already; the message says which port."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +54,8 @@ class RunningServer:
     def __init__(self, service: Service, settings: GrpcServerSettings) -> None:
         self._service = service
         self._settings = settings
-        self._health = HealthServicer()
-        self._pinging: asyncio.Task[None] | None = None
+        self._names = [servicer.name for servicer in service.servicers]
+        self._health = Health(service.pings, self._names)
         self._server = grpc.aio.server(
             interceptors=[
                 RpcInterceptor(
@@ -81,8 +70,6 @@ class RunningServer:
             options=_options(settings),
             maximum_concurrent_rpcs=settings.concurrent_rpcs_max,
         )
-        # Health only: an insecure port of the main server would expose every service on it.
-        self._health_server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
         self.port = 0
         self.health_port = 0
 
@@ -92,79 +79,33 @@ class RunningServer:
         Raises:
             PortTakenError: a port is in use.
         """
-        names = [servicer.name for servicer in self._service.servicers]
         for servicer in self._service.servicers:
             servicer.add(servicer.implementation, self._server)
-        for server in (self._server, self._health_server):
-            health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        self._health.add_to(self._server)
         if self._settings.reflection:
+            health = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
             reflection.enable_server_reflection(
-                [
-                    *names,
-                    health_pb2.DESCRIPTOR.services_by_name["Health"].full_name,
-                    reflection.SERVICE_NAME,
-                ],
-                self._server,
+                [*self._names, health, reflection.SERVICE_NAME], self._server
             )
-        self.port = self._bind(self._server, self._settings.port)
-        self.health_port = self._bind(self._health_server, self._settings.health_port)
-        await self._health.set("liveness", health_pb2.HealthCheckResponse.SERVING)
-        await self._follow_once()
-        await self._server.start()
-        await self._health_server.start()
+        host, prefix = self._settings.host, f"VEZNE_{self._service.name.upper()}_GRPC__"
+        self.port = bind(self._server, host, self._settings.port, f"{prefix}PORT")
+        self.health_port = self._health.bind(
+            host, self._settings.health_port, f"{prefix}HEALTH_PORT"
+        )
         if self._settings.metrics_port is not None:
-            _serve_metrics(self._settings.host, self._settings.metrics_port)
-        self._pinging = asyncio.create_task(self._follow(), name="readiness")
-        log.info("serving", port=self.port, health_port=self.health_port, services=names)
+            serve_metrics(host, self._settings.metrics_port)
+        await self._server.start()
+        await self._health.start()
+        log.info("serving", port=self.port, health_port=self.health_port, services=self._names)
 
     async def stop(self) -> None:
         """Refuse new RPCs, let those in progress end within the grace, then drain."""
-        if self._pinging is not None:
-            self._pinging.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._pinging
-        await self._health.enter_graceful_shutdown()
+        await self._health.begin_shutdown()
         await self._server.stop(self._settings.drain_grace_s)
         for drain in self._service.drains:
             await drain()
-        await self._health_server.stop(0)
+        await self._health.stop()
         log.info("stopped")
-
-    def _bind(self, server: grpc.aio.Server, port: int) -> int:
-        address = f"{self._settings.host}:{port}"
-        try:
-            return server.add_insecure_port(address)
-        except RuntimeError as error:
-            raise PortTakenError(
-                f"{address} cannot be listened on: another program has it; stop it, or set another "
-                f"port (VEZNE_{self._service.name.upper()}_GRPC__PORT and __HEALTH_PORT)"
-            ) from error
-
-    async def _follow(self) -> None:
-        while True:
-            await asyncio.sleep(PING_INTERVAL_S)
-            await self._follow_once()
-
-    async def _follow_once(self) -> None:
-        """Set readiness to what the dependencies say now."""
-        results = await asyncio.gather(
-            *(asyncio.wait_for(ping(), PING_TIMEOUT_S) for ping in self._service.pings.values()),
-            return_exceptions=True,
-        )
-        lost = [
-            name
-            for name, result in zip(self._service.pings, results, strict=True)
-            if isinstance(result, BaseException)
-        ]
-        if lost:
-            log.warning("not_ready", lost=lost)
-        state = (
-            health_pb2.HealthCheckResponse.NOT_SERVING
-            if lost
-            else health_pb2.HealthCheckResponse.SERVING
-        )
-        for name in ("", "readiness", *(servicer.name for servicer in self._service.servicers)):
-            await self._health.set(name, state)
 
 
 def _options(settings: GrpcServerSettings) -> list[tuple[str, int]]:
@@ -179,31 +120,29 @@ def _options(settings: GrpcServerSettings) -> list[tuple[str, int]]:
     ]
 
 
-def _serve_metrics(host: str, port: int) -> None:
-    try:
-        prometheus_client.start_http_server(port, host)
-    except OSError as error:
-        raise PortTakenError(
-            f"{host}:{port} cannot be listened on for metrics: {error.strerror}"
-        ) from error
+async def until_told_to_stop() -> None:
+    """Wait for SIGTERM or SIGINT."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    await stopping.wait()
 
 
 async def serve(
     build: Callable[[AsyncExitStack], Awaitable[Service]], settings: GrpcServerSettings
 ) -> None:
     """Build the service, serve it until SIGTERM or SIGINT, and take it down in order."""
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+    # Listened for from the start: a stop that comes while things are built is not lost.
+    told = asyncio.create_task(until_told_to_stop())
     async with AsyncExitStack() as stack:
         server = RunningServer(await build(stack), settings)
         await server.start()
-        await stopping.wait()
+        await told
         await server.stop()
 
 
-def exit_sentence(message: str) -> None:
+def exit_sentence(message: str) -> NoReturn:
     """Print why the process cannot run, in a sentence, and exit with code 1."""
     sys.stderr.write(f"{message}\n")
     sys.exit(1)

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 
 import protovalidate
 import pytest
-import vezne
 from google.protobuf.descriptor import (
     Descriptor,
     EnumDescriptor,
@@ -19,12 +18,13 @@ from google.protobuf.descriptor import (
     ServiceDescriptor,
 )
 from google.protobuf.message_factory import GetMessageClass
+
+import vezne
+from services.kernel.movements import MovementKind, Pot
 from vezne.ledger.v1.reason_pb2 import LedgerReason
 from vezne.psp_gateway.v1.reason_pb2 import PspGatewayReason
 from vezne.reconciliation.v1.reason_pb2 import ReconciliationReason
 from vezne.type.v1 import movement_pb2
-
-from services.kernel.movements import MovementKind, Pot
 
 RPCS_MAX = 12
 READS = ("Get", "List", "Export", "Watch", "Stream")
