@@ -4,12 +4,11 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
-
-import json
 
 DEADLINE_S = 5.0
 
@@ -37,11 +36,16 @@ class Received:
 
 @dataclass(slots=True)
 class Receiver:
-    """What has come so far. `answers` are the statuses of the next requests; then 200."""
+    """What has come so far.
+
+    `answers` are the statuses of the next requests; then 200. With `hold` no answer goes out before
+    that event is set.
+    """
 
     url: str = ""
     answers: list[int] = field(default_factory=list)
     received: list[Received] = field(default_factory=list)
+    hold: asyncio.Event | None = None
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     def types(self) -> list[str]:
@@ -63,6 +67,8 @@ class Receiver:
                     self.received.append(Received(head, body))
                     status = self.answers.pop(0) if self.answers else 200
                     self._changed.notify_all()
+                if self.hold is not None:
+                    await self.hold.wait()
                 writer.write(f"HTTP/1.1 {status} X\r\ncontent-length: 0\r\n\r\n".encode())
                 await writer.drain()
         finally:
