@@ -61,26 +61,27 @@ class Receiver:
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Take the requests of one connection."""
         try:
-            while head := await _head(reader):
-                body = await reader.readexactly(int(head.get("content-length", "0")))
+            while True:
+                request = await _request(reader)
                 async with self._changed:
-                    self.received.append(Received(head, body))
+                    self.received.append(request)
                     status = self.answers.pop(0) if self.answers else 200
                     self._changed.notify_all()
                 if self.hold is not None:
                     await self.hold.wait()
                 writer.write(f"HTTP/1.1 {status} X\r\ncontent-length: 0\r\n\r\n".encode())
                 await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            # The sender has closed the connection.
+            return
         finally:
             writer.close()
 
 
-async def _head(reader: asyncio.StreamReader) -> dict[str, str]:
-    try:
-        lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-    except (asyncio.IncompleteReadError, ConnectionError):
-        return {}
-    return dict(_header(lines[1:]))
+async def _request(reader: asyncio.StreamReader) -> Received:
+    lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+    headers = dict(_header(lines[1:]))
+    return Received(headers, await reader.readexactly(int(headers.get("content-length", "0"))))
 
 
 def _header(lines: list[str]) -> Iterator[tuple[str, str]]:
