@@ -1,5 +1,7 @@
 """Webhooks as they arrive: signed, repeated, forged, late, or never."""
 
+import asyncio
+
 import pytest
 
 from services.local.mock_psp.webhooks import encoded_secret
@@ -50,6 +52,22 @@ async def test_webhooks_about_one_object_arrive_in_order(desk: Desk) -> None:
         "dispute.funds_withdrawn",
         "dispute.lost",
     ]
+
+
+async def test_an_object_waits_for_its_own_webhooks_only(desk: Desk) -> None:
+    """While one webhook is not answered, the next about its object waits, and others pass."""
+    desk.receiver.hold = asyncio.Event()
+    await desk.deposit("d-1.pending_ok")
+    await desk.advance(60)
+    await desk.receiver.wait_for(1)
+    await desk.deposit("d-2")
+    first, second = await desk.receiver.wait_for(2)
+    desk.receiver.hold.set()
+    await desk.receiver.wait_for(3)
+
+    references = [one.event["data"]["reference"] for one in (first, second)]
+    assert references == ["d-1.pending_ok", "d-2"]
+    assert desk.receiver.types()[2] == "payment_intent.succeeded"
 
 
 async def test_a_webhook_is_tried_until_it_is_taken(desk: Desk) -> None:
