@@ -54,6 +54,10 @@ test: setup ## Every test but the benchmarks
 test-unit: setup ## The tests that need no server
 	$(BIN)/pytest -q tests/unit tests/tidy
 
+.PHONY: test-integration
+test-integration: setup ## Each service on a real PostgreSQL: ours, or VEZNE_TEST_DATABASE_URL
+	$(BIN)/pytest tests/integration tests/contract
+
 .PHONY: bench
 bench: setup ## The benchmarks; figures go to .vezne/bench.json
 	$(BIN)/python -m tests.bench.ledger.run
