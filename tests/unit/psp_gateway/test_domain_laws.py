@@ -251,7 +251,7 @@ class Laws(GatewayStories):
         return owed
 
     def teardown(self) -> None:
-        """Invariant 4: when a report has brought every fact, the facts alone decide what is there."""
+        """Invariant 4: once a report has brought every fact, they alone decide what is there."""
         self.gateway.finish()
         applied_before = -1
         while applied_before != len(self.applied):
@@ -307,7 +307,7 @@ class Laws(GatewayStories):
 
 TestLaws = Laws.TestCase
 TestLaws.settings = settings(
-    max_examples=60,
+    max_examples=100,
     stateful_step_count=60,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

@@ -19,7 +19,7 @@ from services.psp_gateway.domain.objects import (
     Withdrawal,
     WithdrawalState,
 )
-from tests.fakes.gateway_model import GatewayModel
+from tests.fakes.gateway_model import Crash, GatewayModel
 from tests.fakes.gateway_rows import (
     NOW,
     a_deposit,
@@ -181,6 +181,40 @@ def test_returns_are_at_most_what_was_paid() -> None:
     assert decision is not None
     assert decision.why == ExceptionKind.RETURN_EXCEEDS_PAID
     assert not decision.postings
+
+
+def test_return_waits_for_its_own_attempt() -> None:
+    """A return of an attempt that is not known to have paid waits, whatever another one did."""
+    gateway = _world()
+    for fact in (
+        a_fact(facts.WithdrawalFailed),
+        a_fact(facts.WithdrawalSubmitStarted, attempt=2),
+        a_fact(facts.WithdrawalPaid, attempt=2),
+    ):
+        gateway.bring(fact)
+
+    decision = gateway.bring(a_fact(facts.WithdrawalReturned, amount=EUR_20))
+
+    assert decision is not None
+    assert decision.verdict is Verdict.DEFERRED
+
+
+def test_posting_that_crashed_holds_up_what_builds_on_it() -> None:
+    """A failed capture waits until its capture stands in the ledger, and then finds the review."""
+    gateway = _world()
+    gateway.ledger.closed.add(PlayerChart("anna", "EUR").cash.path)
+    failed = a_fact(facts.DepositCaptureFailed)
+    gateway.bring(CAPTURED, Crash.AFTER_COMMIT)
+
+    early = gateway.bring(failed)
+    gateway.finish()
+    gateway.bring(failed)
+
+    assert early is not None
+    assert early.verdict is Verdict.DEFERRED
+    balances = {code: gateway.ledger.balances[path] for path, code in codes().items()}
+    assert (balances["A1"], balances["L4"], balances["A7"]) == (0, 0, 0)
+    assert gateway.rows["d-1"].state is DepositState.CAPTURE_FAILED
 
 
 def test_paid_without_attempt_is_for_people() -> None:
