@@ -401,6 +401,13 @@ def test_unsound_posting_is_a_bug() -> None:
             postings.draft(fact, "x", entries, now=NOW, at=AT)
 
 
+@pytest.mark.parametrize("amount_minor", [0, -1])
+def test_amount_of_a_fact_is_above_zero(amount_minor: int) -> None:
+    """No fact but a sweep can turn its posting round by a sign."""
+    with pytest.raises(InvariantError):
+        a_fact(facts.DepositCaptured, amount=Money("EUR", amount_minor))
+
+
 def test_zero_books_nothing() -> None:
     """A fact that moves nothing has an event and no posting."""
     decision = _sweep(None, facts.SweepSent, Money("EUR", 0))
