@@ -14,7 +14,7 @@ FUNCTION_LINES_MAX = 70
 # Assembled, so that this file does not find itself.
 UNFINISHED = re.compile(r"\b(" + "|".join(["TO" + "DO", "FIX" + "ME"]) + r")\b")
 SUPPRESSION = re.compile(r"#\s*(noqa|type:\s*ignore)(?P<rest>.*)$")
-REASONED = re.compile(r"^(:\s*[A-Z0-9, ]+|\[[a-z-, ]+\])\s+-\s+\S.*\.$")
+REASONED = re.compile(r"^(:\s*[A-Z0-9, ]+|\[[a-z-, ]+\])\s+[-#]\s+\S.*\.$")
 
 
 def _tracked(*patterns: str) -> Iterator[Path]:

@@ -26,7 +26,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dvezne/ledger/v1/account.proto\x12\x0fvezne.ledger.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf9\x04\n\x07\x41\x63\x63ount\x12<\n\naccount_id\x18\x01 \x01(\tB(\xbaH%r#\x18\x80\x01\x32\x1e^[a-z0-9_.-]+(/[a-z0-9_.-]+)*$\x12\x32\n\rcurrency_code\x18\x02 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^[A-Z][A-Z0-9]{2,7}$\x12\x36\n\x04kind\x18\x03 \x01(\x0e\x32\x1c.vezne.ledger.v1.AccountKindB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12 \n\x13min_available_minor\x18\x04 \x01(\x03H\x00\x88\x01\x01\x12\x36\n\x05state\x18\x05 \x01(\x0e\x32\x1d.vezne.ledger.v1.AccountStateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12:\n\x0b\x66rozen_side\x18\x06 \x01(\x0e\x32\x1b.vezne.ledger.v1.FrozenSideB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12Q\n\x08metadata\x18\x07 \x03(\x0b\x32&.vezne.ledger.v1.Account.MetadataEntryB\x17\xbaH\x14\x9a\x01\x11\x10\x32\"\x06r\x04\x10\x01\x18@*\x05r\x03\x18\x80\x04\x12\x30\n\x06labels\x18\x08 \x03(\tB \xbaH\x1d\x92\x01\x1a\x10\n\x18\x01\"\x14r\x12\x18@2\x0e^[a-z0-9_.-]+$\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x16\n\x14_min_available_minor\"\xbc\x01\n\x08\x42\x61lances\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x15\n\rcurrency_code\x18\x02 \x01(\t\x12\x14\n\x0cposted_minor\x18\x03 \x01(\x03\x12\x18\n\x10pending_in_minor\x18\x04 \x01(\x03\x12\x19\n\x11pending_out_minor\x18\x05 \x01(\x03\x12\x17\n\x0f\x61vailable_minor\x18\x06 \x01(\x03\x12\x0f\n\x07version\x18\x07 \x01(\x03\x12\x10\n\x08sequence\x18\x08 \x01(\x03*\xab\x01\n\x0b\x41\x63\x63ountKind\x12\x1c\n\x18\x41\x43\x43OUNT_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12\x41\x43\x43OUNT_KIND_ASSET\x10\x01\x12\x1a\n\x16\x41\x43\x43OUNT_KIND_LIABILITY\x10\x02\x12\x17\n\x13\x41\x43\x43OUNT_KIND_EQUITY\x10\x03\x12\x17\n\x13\x41\x43\x43OUNT_KIND_INCOME\x10\x04\x12\x18\n\x14\x41\x43\x43OUNT_KIND_EXPENSE\x10\x05*{\n\x0c\x41\x63\x63ountState\x12\x1d\n\x19\x41\x43\x43OUNT_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x41\x43\x43OUNT_STATE_ACTIVE\x10\x01\x12\x18\n\x14\x41\x43\x43OUNT_STATE_FROZEN\x10\x02\x12\x18\n\x14\x41\x43\x43OUNT_STATE_CLOSED\x10\x03*n\n\nFrozenSide\x12\x1b\n\x17\x46ROZEN_SIDE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x46ROZEN_SIDE_DEBIT\x10\x01\x12\x16\n\x12\x46ROZEN_SIDE_CREDIT\x10\x02\x12\x14\n\x10\x46ROZEN_SIDE_BOTH\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dvezne/ledger/v1/account.proto\x12\x0fvezne.ledger.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfa\x04\n\x07\x41\x63\x63ount\x12<\n\naccount_id\x18\x01 \x01(\tB(\xbaH%r#\x18\x80\x01\x32\x1e^[a-z0-9_.-]+(/[a-z0-9_.-]+)*$\x12\x35\n\rcurrency_code\x18\x02 \x01(\tB\x1e\xbaH\x1br\x16\x32\x14^[A-Z][A-Z0-9]{2,7}$\xd8\x01\x01\x12\x34\n\x04kind\x18\x03 \x01(\x0e\x32\x1c.vezne.ledger.v1.AccountKindB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12 \n\x13min_available_minor\x18\x04 \x01(\x03H\x00\x88\x01\x01\x12\x36\n\x05state\x18\x05 \x01(\x0e\x32\x1d.vezne.ledger.v1.AccountStateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12:\n\x0b\x66rozen_side\x18\x06 \x01(\x0e\x32\x1b.vezne.ledger.v1.FrozenSideB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12Q\n\x08metadata\x18\x07 \x03(\x0b\x32&.vezne.ledger.v1.Account.MetadataEntryB\x17\xbaH\x14\x9a\x01\x11\x10\x32\"\x06r\x04\x10\x01\x18@*\x05r\x03\x18\x80\x04\x12\x30\n\x06labels\x18\x08 \x03(\tB \xbaH\x1d\x92\x01\x1a\x10\n\x18\x01\"\x14r\x12\x18@2\x0e^[a-z0-9_.-]+$\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x16\n\x14_min_available_minor\"\xbc\x01\n\x08\x42\x61lances\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x15\n\rcurrency_code\x18\x02 \x01(\t\x12\x14\n\x0cposted_minor\x18\x03 \x01(\x03\x12\x18\n\x10pending_in_minor\x18\x04 \x01(\x03\x12\x19\n\x11pending_out_minor\x18\x05 \x01(\x03\x12\x17\n\x0f\x61vailable_minor\x18\x06 \x01(\x03\x12\x0f\n\x07version\x18\x07 \x01(\x03\x12\x10\n\x08sequence\x18\x08 \x01(\x03*\xab\x01\n\x0b\x41\x63\x63ountKind\x12\x1c\n\x18\x41\x43\x43OUNT_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12\x41\x43\x43OUNT_KIND_ASSET\x10\x01\x12\x1a\n\x16\x41\x43\x43OUNT_KIND_LIABILITY\x10\x02\x12\x17\n\x13\x41\x43\x43OUNT_KIND_EQUITY\x10\x03\x12\x17\n\x13\x41\x43\x43OUNT_KIND_INCOME\x10\x04\x12\x18\n\x14\x41\x43\x43OUNT_KIND_EXPENSE\x10\x05*{\n\x0c\x41\x63\x63ountState\x12\x1d\n\x19\x41\x43\x43OUNT_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x41\x43\x43OUNT_STATE_ACTIVE\x10\x01\x12\x18\n\x14\x41\x43\x43OUNT_STATE_FROZEN\x10\x02\x12\x18\n\x14\x41\x43\x43OUNT_STATE_CLOSED\x10\x03*n\n\nFrozenSide\x12\x1b\n\x17\x46ROZEN_SIDE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x46ROZEN_SIDE_DEBIT\x10\x01\x12\x16\n\x12\x46ROZEN_SIDE_CREDIT\x10\x02\x12\x14\n\x10\x46ROZEN_SIDE_BOTH\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,9 +38,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ACCOUNT'].fields_by_name['account_id']._loaded_options = None
   _globals['_ACCOUNT'].fields_by_name['account_id']._serialized_options = b'\272H%r#\030\200\0012\036^[a-z0-9_.-]+(/[a-z0-9_.-]+)*$'
   _globals['_ACCOUNT'].fields_by_name['currency_code']._loaded_options = None
-  _globals['_ACCOUNT'].fields_by_name['currency_code']._serialized_options = b'\272H\030r\0262\024^[A-Z][A-Z0-9]{2,7}$'
+  _globals['_ACCOUNT'].fields_by_name['currency_code']._serialized_options = b'\272H\033r\0262\024^[A-Z][A-Z0-9]{2,7}$\330\001\001'
   _globals['_ACCOUNT'].fields_by_name['kind']._loaded_options = None
-  _globals['_ACCOUNT'].fields_by_name['kind']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
+  _globals['_ACCOUNT'].fields_by_name['kind']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_ACCOUNT'].fields_by_name['state']._loaded_options = None
   _globals['_ACCOUNT'].fields_by_name['state']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_ACCOUNT'].fields_by_name['frozen_side']._loaded_options = None
@@ -49,16 +49,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ACCOUNT'].fields_by_name['metadata']._serialized_options = b'\272H\024\232\001\021\0202\"\006r\004\020\001\030@*\005r\003\030\200\004'
   _globals['_ACCOUNT'].fields_by_name['labels']._loaded_options = None
   _globals['_ACCOUNT'].fields_by_name['labels']._serialized_options = b'\272H\035\222\001\032\020\n\030\001\"\024r\022\030@2\016^[a-z0-9_.-]+$'
-  _globals['_ACCOUNTKIND']._serialized_start=940
-  _globals['_ACCOUNTKIND']._serialized_end=1111
-  _globals['_ACCOUNTSTATE']._serialized_start=1113
-  _globals['_ACCOUNTSTATE']._serialized_end=1236
-  _globals['_FROZENSIDE']._serialized_start=1238
-  _globals['_FROZENSIDE']._serialized_end=1348
+  _globals['_ACCOUNTKIND']._serialized_start=941
+  _globals['_ACCOUNTKIND']._serialized_end=1112
+  _globals['_ACCOUNTSTATE']._serialized_start=1114
+  _globals['_ACCOUNTSTATE']._serialized_end=1237
+  _globals['_FROZENSIDE']._serialized_start=1239
+  _globals['_FROZENSIDE']._serialized_end=1349
   _globals['_ACCOUNT']._serialized_start=113
-  _globals['_ACCOUNT']._serialized_end=746
-  _globals['_ACCOUNT_METADATAENTRY']._serialized_start=675
-  _globals['_ACCOUNT_METADATAENTRY']._serialized_end=722
-  _globals['_BALANCES']._serialized_start=749
-  _globals['_BALANCES']._serialized_end=937
+  _globals['_ACCOUNT']._serialized_end=747
+  _globals['_ACCOUNT_METADATAENTRY']._serialized_start=676
+  _globals['_ACCOUNT_METADATAENTRY']._serialized_end=723
+  _globals['_BALANCES']._serialized_start=750
+  _globals['_BALANCES']._serialized_end=938
 # @@protoc_insertion_point(module_scope)

@@ -153,9 +153,9 @@ class Account(_message.Message):
     account_id: _builtins.str
     """The path, unique in the tenant: segments of `a-z 0-9 _ . -` joined by `/`, 128 characters at most."""
     currency_code: _builtins.str
-    """The one currency of its entries; fixed."""
+    """The one currency of its entries; required when the account is created, and fixed."""
     kind: Global___AccountKind.ValueType
-    """The kind, which fixes the normal side; fixed."""
+    """The kind, which fixes the normal side; required when the account is created, and fixed."""
     min_available_minor: _builtins.int
     """The least `available` that a posting may leave, in minor units: 0 for an account that must not
     go negative, below 0 for an overdraft limit. Not set: no limit.

@@ -1,0 +1,1 @@
+"""The ledger's gRPC services: protobuf to commands and back, nothing else."""

@@ -1,0 +1,153 @@
+"""AccountService: accounts and their balances."""
+
+from collections.abc import Sequence
+
+from services.kernel.money import UnknownCurrencyError, currency
+from services.ledger.api import building, parsing
+from services.ledger.application.journal import AsOf, Journal
+from services.ledger.application.lanes import Lanes
+from services.ledger.domain.accounts import AccountKind, AccountState, FrozenSide, Policy
+from services.ledger.domain.commands import ChangeAccount, NewAccount, OpenAccounts
+from services.ledger.domain.history import AccountFilter
+from services.ledger.domain.reasons import LedgerError, Reason
+from services.platform.paging import Page
+from services.platform.rpc import Context
+from vezne.ledger.v1 import account_service_pb2 as pb
+from vezne.ledger.v1.account_pb2 import Account
+from vezne.ledger.v1.account_service_pb2_grpc import AccountServiceServicer
+
+# The contract's names of what may be changed, and the policy's.
+_CHANGEABLE = {
+    "min_available_minor": ("min_available",),
+    "state": ("state", "frozen_side"),
+    "metadata": ("metadata",),
+    "labels": ("labels",),
+}
+
+
+class AccountService(AccountServiceServicer):
+    """Serves AccountService."""
+
+    def __init__(self, lanes: Lanes, journal: Journal) -> None:
+        self._lanes = lanes
+        self._journal = journal
+
+    async def CreateAccounts(
+        self, request: pb.CreateAccountsRequest, _context: Context
+    ) -> pb.CreateAccountsResponse:
+        accounts = [_new(account, index) for index, account in enumerate(request.accounts)]
+        if len({account.account_id for account in accounts}) < len(accounts):
+            raise parsing.wrong("accounts", "must name each path once")
+        opened = await self._lanes.of(request.tenant_id).open_accounts(
+            OpenAccounts(request.request_id, parsing.digest_of(request), accounts)
+        )
+        return pb.CreateAccountsResponse(
+            accounts=[
+                pb.CreatedAccount(account_id=account.account_id, existed=existed)
+                for account, existed in zip(accounts, opened.existed, strict=True)
+            ],
+            replayed=opened.replayed,
+        )
+
+    async def UpdateAccount(
+        self, request: pb.UpdateAccountRequest, _context: Context
+    ) -> pb.UpdateAccountResponse:
+        changed = await self._lanes.of(request.tenant_id).change_account(
+            ChangeAccount(
+                request.request_id,
+                parsing.digest_of(request),
+                request.account.account_id,
+                _policy(request.account, "account."),
+                _fields(request.update_mask.paths),
+            )
+        )
+        return pb.UpdateAccountResponse(
+            account=building.account(changed.account), replayed=changed.replayed
+        )
+
+    async def GetAccount(
+        self, request: pb.GetAccountRequest, _context: Context
+    ) -> pb.GetAccountResponse:
+        found = await self._journal.account(request.tenant_id, request.account_id)
+        return pb.GetAccountResponse(account=building.account(found))
+
+    async def ListAccounts(
+        self, request: pb.ListAccountsRequest, _context: Context
+    ) -> pb.ListAccountsResponse:
+        page = Page.of(request)
+        found, more = await self._journal.accounts(
+            request.tenant_id,
+            AccountFilter(
+                prefix=request.prefix,
+                kind=AccountKind(request.kind) if request.kind else None,
+                state=AccountState(request.state) if request.state else None,
+                label=request.label,
+                currency_code=request.currency_code,
+            ),
+            page.after or "",
+            page.size,
+        )
+        return pb.ListAccountsResponse(
+            accounts=[building.account(account) for account in found],
+            next_page_token=page.token_after(found[-1].account_id) if more else "",
+        )
+
+    async def GetBalances(
+        self, request: pb.GetBalancesRequest, _context: Context
+    ) -> pb.GetBalancesResponse:
+        if request.HasField("as_of_effective_time"):
+            raise parsing.not_implemented("as_of_effective_time")
+        as_of = AsOf()
+        if request.HasField("as_of_sequence"):
+            as_of = AsOf(sequence=request.as_of_sequence)
+        elif request.HasField("as_of_time"):
+            as_of = AsOf(micros=parsing.micros("as_of_time", request.as_of_time))
+        cut, found = await self._journal.balances(request.tenant_id, request.account_ids, as_of)
+        return pb.GetBalancesResponse(
+            balances=[building.balances(one) for one in found], cut=building.cut(cut)
+        )
+
+
+def _new(account: Account, index: int) -> NewAccount:
+    path = f"accounts[{index}]."
+    if account.HasField("create_time") or account.HasField("update_time"):
+        raise parsing.wrong(f"{path}create_time", "is output only")
+    if not account.kind:
+        raise parsing.wrong(f"{path}kind", "must be set")
+    try:
+        currency(account.currency_code)
+    except UnknownCurrencyError as error:
+        raise LedgerError(
+            Reason.UNKNOWN_CURRENCY, str(error), field=f"{path}currency_code"
+        ) from error
+    return NewAccount(
+        account.account_id,
+        account.currency_code,
+        AccountKind(account.kind),
+        _policy(account, path),
+    )
+
+
+def _policy(account: Account, path: str) -> Policy:
+    state = AccountState(account.state or AccountState.ACTIVE)
+    side = FrozenSide(account.frozen_side)
+    if (state is AccountState.FROZEN) != (side is not FrozenSide.NONE):
+        raise parsing.wrong(f"{path}frozen_side", "must be set exactly if the state is FROZEN")
+    if any("\0" in text for pair in account.metadata.items() for text in pair):
+        raise parsing.wrong(f"{path}metadata", "must not hold NUL")
+    return Policy(
+        account.min_available_minor if account.HasField("min_available_minor") else None,
+        state,
+        side,
+        tuple(account.labels),
+        dict(account.metadata),
+    )
+
+
+def _fields(paths: Sequence[str]) -> Sequence[str]:
+    if not paths:
+        raise parsing.wrong("update_mask", "must name what to change")
+    for path in paths:
+        if path not in _CHANGEABLE:
+            raise parsing.wrong("update_mask", f"{path[:40]!a} is none of {', '.join(_CHANGEABLE)}")
+    return [name for path in paths for name in _CHANGEABLE[path]]

@@ -1,0 +1,163 @@
+"""What the ledger's use cases need of the outside. Locking is part of these contracts."""
+
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from services.ledger.domain.accounts import Account
+from services.ledger.domain.commands import Post
+from services.ledger.domain.decisions import AccountBalances, AccountView, Changes, Head, Known
+from services.ledger.domain.history import (
+    AccountFilter,
+    Cut,
+    ExportFilter,
+    StatementLine,
+    TenantView,
+    TransactionView,
+    TrialLine,
+)
+from services.ledger.domain.reasons import LedgerError, Reason
+
+
+class StoreUnavailableError(LedgerError):
+    """The store cannot be reached or was lost; what was in progress may or may not be durable."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Reason.UNAVAILABLE,
+            "The ledger's database is not there; retry with the same request id",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class KnownAccountRequest:
+    """How an earlier request about accounts ended: see AccountRequestRow."""
+
+    request_hash: bytes
+    existed: Sequence[bool] | None
+    event_number: int | None
+
+
+class BookUnit(Protocol):
+    """One unit of work on one tenant's book. Left without `commit`, it has changed nothing."""
+
+    async def lock_head(self) -> Head | None:
+        """Lock the tenant's head until the unit ends, and return it; None: no such tenant.
+
+        Everything else is read after this: a snapshot taken before the wait would be stale.
+        """
+        ...
+
+    async def accounts(self, account_ids: Collection[str]) -> Sequence[Account]:
+        """Return those of the accounts that exist, with the balances of their last entries."""
+        ...
+
+    async def known(self, posts: Mapping[str, Post]) -> Mapping[str, Known]:
+        """Return, by request id, how those of the requests that were decided before ended."""
+        ...
+
+    async def known_account_requests(
+        self, request_ids: Collection[str]
+    ) -> Mapping[str, KnownAccountRequest]:
+        """Return those of the requests about accounts that were answered before."""
+        ...
+
+    async def changed_account(self, event_number: int) -> AccountView:
+        """Return the account as the event with this number left it."""
+        ...
+
+    async def write(self, head: Head, changes: Changes) -> None:
+        """Write all changes and the head."""
+        ...
+
+    async def commit(self) -> None:
+        """Make it durable; when this returns, it is."""
+        ...
+
+
+class BookStore(Protocol):
+    """Opens units of work."""
+
+    def open(self, tenant_id: str) -> AbstractAsyncContextManager[BookUnit]:
+        """Open a unit of work on a tenant's book.
+
+        Raises:
+            StoreUnavailableError: at any point inside the block.
+        """
+        ...
+
+
+class JournalStore(Protocol):
+    """Reads the history in short units of work: it is immutable and ordered, so no snapshot of it
+    need be held. Each method raises StoreUnavailableError.
+    """
+
+    async def cut(self, tenant_id: str) -> Cut | None:
+        """Return the end of the history now; None: no such tenant."""
+        ...
+
+    async def cut_at_sequence(self, tenant_id: str, sequence: int) -> Cut:
+        """Return the cut after a transaction that exists, or the one before the first (0)."""
+        ...
+
+    async def sequence_at_time(self, tenant_id: str, micros: int, through: int) -> int:
+        """Return the last sequence, at most `through`, that was recorded at or before a moment."""
+        ...
+
+    async def balances(
+        self, tenant_id: str, account_ids: Collection[str], through: int
+    ) -> Mapping[str, AccountBalances]:
+        """Return the balances of those accounts that exist, as of a sequence."""
+        ...
+
+    async def transaction(
+        self,
+        tenant_id: str,
+        *,
+        sequence: int | None = None,
+        transaction_id: str | None = None,
+        request_id: str | None = None,
+    ) -> TransactionView | None:
+        """Return one transaction, by one of its names."""
+        ...
+
+    async def statement_lines(
+        self, tenant_id: str, account_id: str, after: tuple[int, int], through: int, limit: int
+    ) -> Sequence[StatementLine]:
+        """Return an account's entries after a (sequence, entry number), in order."""
+        ...
+
+    async def trial_lines(
+        self, tenant_id: str, through: int, prefix: str, group_depth: int
+    ) -> Sequence[TrialLine]:
+        """Sum all balances as of a sequence."""
+        ...
+
+    async def export_page(
+        self, tenant_id: str, after: int, through: int, chosen: ExportFilter
+    ) -> tuple[int, Sequence[TransactionView]]:
+        """Return how many transactions there are in (after, through], and those let through."""
+        ...
+
+    async def account(self, tenant_id: str, account_id: str) -> AccountView | None:
+        """Return one account."""
+        ...
+
+    async def accounts(
+        self, tenant_id: str, chosen: AccountFilter, after: str, limit: int
+    ) -> Sequence[AccountView]:
+        """Return accounts by path, after a path."""
+        ...
+
+
+class TenantStore(Protocol):
+    """Keeps tenants. Each method raises StoreUnavailableError."""
+
+    async def create(self, tenant_id: str, micros: int) -> tuple[TenantView, bool]:
+        """Make the tenant's head, or find it; return it, and whether it existed."""
+        ...
+
+    async def list(self, after: str, limit: int) -> Sequence[TenantView]:
+        """Return tenants by id, after an id."""
+        ...

@@ -1,0 +1,1 @@
+"""The rules of the book: accounts in, decisions out; no I/O, no clock, no framework."""

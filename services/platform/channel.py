@@ -1,0 +1,81 @@
+"""Channels to other services: a deadline on every call, retries where they are safe."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+
+from services.platform.rpc import DEADLINE
+from services.platform.settings import GrpcClientSettings
+
+MARGIN_S = 0.05
+"""What is kept of an inherited deadline for the way back."""
+
+# UNAVAILABLE only (AIP-194), and every method: each is a read or carries a request id, so that a
+# repeated call is the same call.
+_SERVICE_CONFIG = json.dumps(
+    {
+        "loadBalancingConfig": [{"round_robin": {}}],
+        "methodConfig": [
+            {
+                "name": [{}],
+                "retryPolicy": {
+                    "maxAttempts": 4,
+                    "initialBackoff": "0.05s",
+                    "maxBackoff": "1s",
+                    "backoffMultiplier": 2,
+                    "retryableStatusCodes": ["UNAVAILABLE"],
+                },
+            }
+        ],
+    }
+)
+
+
+class _Deadline(grpc.aio.UnaryUnaryClientInterceptor):
+    """Gives a call without a deadline the default, and never more than its own caller has left."""
+
+    def __init__(self, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
+
+    async def intercept_unary_unary(
+        self,
+        continuation: Callable[[grpc.aio.ClientCallDetails, Any], Any],
+        client_call_details: grpc.aio.ClientCallDetails,
+        request: Any,
+    ) -> Any:
+        timeout = client_call_details.timeout or self._timeout_s
+        inherited = DEADLINE.get()
+        if inherited is not None:
+            remaining = inherited - asyncio.get_running_loop().time() - MARGIN_S
+            timeout = max(0.0, min(timeout, remaining))
+        details = grpc.aio.ClientCallDetails(
+            method=client_call_details.method,
+            timeout=timeout,
+            metadata=client_call_details.metadata,
+            credentials=client_call_details.credentials,
+            wait_for_ready=client_call_details.wait_for_ready,
+        )
+        return await continuation(details, request)
+
+
+def open_channel(
+    settings: GrpcClientSettings, *, receive_bytes_max: int = 16 * 1024 * 1024
+) -> grpc.aio.Channel:
+    """Open a channel; it connects lazily, so a service starts without those that it calls."""
+    return grpc.aio.insecure_channel(
+        settings.target,
+        options=[
+            ("grpc.service_config", _SERVICE_CONFIG),
+            ("grpc.max_receive_message_length", receive_bytes_max),
+            ("grpc.max_send_message_length", receive_bytes_max),
+            ("grpc.keepalive_time_ms", 60_000),
+            ("grpc.keepalive_timeout_ms", 10_000),
+            # A first connection that fails is tried again soon: services start in any order.
+            ("grpc.initial_reconnect_backoff_ms", 200),
+            ("grpc.max_reconnect_backoff_ms", 5_000),
+        ],
+        interceptors=[_Deadline(settings.timeout_s)],
+    )

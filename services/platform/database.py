@@ -1,0 +1,190 @@
+"""PostgreSQL: the engine, the unit of work, and what a lost database looks like."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Self
+
+import asyncpg
+import orjson
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from services.platform.settings import DatabaseSettings
+
+VERSION_MIN = 15
+_DURABLE = {"on", "local", "remote_write", "remote_apply"}
+
+
+class DatabaseUnavailableError(Exception):
+    """The database cannot be reached, or was lost; what was in progress has an unknown outcome."""
+
+
+class DatabaseUnfitError(Exception):
+    """The database is there and cannot be used: the message says why and what to do."""
+
+
+def async_url(url: str) -> str:
+    """Return a `postgresql://` URL as SQLAlchemy names the asyncpg driver."""
+    return url.replace("postgresql://", "postgresql+asyncpg://", 1)
+
+
+def create_engine(settings: DatabaseSettings, application_name: str) -> AsyncEngine:
+    """Create the engine of a process; every limit is set here, none is left to a default."""
+    return create_async_engine(
+        async_url(settings.url.get_secret_value()),
+        pool_size=settings.pool_size,
+        max_overflow=0,
+        pool_timeout=settings.pool_timeout_s,
+        pool_recycle=1800,
+        isolation_level="READ COMMITTED",
+        json_deserializer=orjson.loads,
+        connect_args={
+            "timeout": settings.pool_timeout_s,
+            "command_timeout": settings.statement_timeout_s + 5,
+            "server_settings": {
+                "application_name": application_name,
+                "statement_timeout": _ms(settings.statement_timeout_s),
+                "lock_timeout": _ms(settings.lock_timeout_s),
+                "idle_in_transaction_session_timeout": _ms(2 * settings.statement_timeout_s),
+                "timezone": "UTC",
+            },
+        },
+    )
+
+
+def _ms(seconds: float) -> str:
+    return str(int(seconds * 1000))
+
+
+class UnitOfWork:
+    """One database transaction: what is not committed when the block ends is rolled back."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._connection: AsyncConnection | None = None
+
+    @property
+    def connection(self) -> AsyncConnection:
+        """The connection; only inside the block."""
+        assert self._connection is not None
+        return self._connection
+
+    async def driver(self) -> asyncpg.Connection:
+        """Return asyncpg's own connection, for COPY; it is in the same transaction."""
+        raw = await self.connection.get_raw_connection()
+        return raw.driver_connection
+
+    async def commit(self) -> None:
+        """Make it durable."""
+        await self.connection.commit()
+
+    async def __aenter__(self) -> Self:
+        self._connection = await self._engine.connect()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is not None and is_lost(error):
+            # A dead connection has nothing to roll back, and nobody else should get it.
+            await self.connection.invalidate()
+        # Closing rolls back what was not committed, and gives the connection back to the pool.
+        await self.connection.close()
+
+
+@asynccontextmanager
+async def unit_of_work(engine: AsyncEngine) -> AsyncIterator[UnitOfWork]:
+    """Open a unit of work.
+
+    Raises:
+        DatabaseUnavailableError: the database cannot be reached or was lost inside the block.
+    """
+    try:
+        async with UnitOfWork(engine) as work:
+            yield work
+    except DatabaseUnavailableError:
+        raise
+    except Exception as error:
+        if not is_unavailable(error):
+            raise
+        if is_lost(error):
+            # The other pooled connections are as dead as this one: begin with new ones.
+            await engine.dispose(close=False)
+        raise DatabaseUnavailableError(_sentence(error)) from error
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether the failure says that the connection is gone, or could not be made."""
+    return isinstance(
+        _driver_error(error),
+        OSError
+        | asyncpg.PostgresConnectionError
+        | asyncpg.InterfaceError
+        | asyncpg.CannotConnectNowError
+        | asyncpg.AdminShutdownError
+        | asyncpg.CrashShutdownError,
+    )
+
+
+def is_unavailable(error: BaseException) -> bool:
+    """Whether the failure says that the database is away or busy, not that a statement is wrong."""
+    return is_lost(error) or isinstance(
+        _driver_error(error),
+        PoolTimeoutError
+        | TimeoutError
+        | asyncpg.QueryCanceledError
+        | asyncpg.InsufficientResourcesError
+        | asyncpg.LockNotAvailableError,
+    )
+
+
+def _driver_error(error: BaseException) -> BaseException:
+    """Return asyncpg's error behind SQLAlchemy's, or the error itself."""
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        return error.orig.__cause__ or error.orig
+    return error
+
+
+def _sentence(error: BaseException) -> str:
+    first = str(error).strip().splitlines()
+    return first[0] if first else type(error).__name__
+
+
+async def ping(engine: AsyncEngine) -> None:
+    """Raise unless the database answers."""
+    async with unit_of_work(engine) as work:
+        await work.connection.execute(text("SELECT 1"))
+
+
+async def check_fit(engine: AsyncEngine) -> None:
+    """Check what a service relies on: the version, and that a commit is durable when it returns.
+
+    Raises:
+        DatabaseUnfitError: it is too old, or commits are not durable.
+        DatabaseUnavailableError: it cannot be reached.
+    """
+    async with unit_of_work(engine) as work:
+        row = (
+            await work.connection.execute(
+                text(
+                    "SELECT current_setting('server_version_num')::int / 10000,"
+                    " current_setting('synchronous_commit'), current_setting('fsync')"
+                )
+            )
+        ).one()
+    version, synchronous_commit, fsync = row
+    if version < VERSION_MIN:
+        raise DatabaseUnfitError(
+            f"PostgreSQL {VERSION_MIN} or newer is needed, and this server is {version}"
+        )
+    if synchronous_commit not in _DURABLE or fsync != "on":
+        raise DatabaseUnfitError(
+            f"commits are not durable here (synchronous_commit={synchronous_commit}, fsync={fsync})"
+            "; set both to on"
+        )

@@ -1,0 +1,118 @@
+"""Migrations: Alembic, one schema and one version table a service, run by a command or a Job.
+
+A service never migrates at its start; it refuses to start on tables that are not its own.
+"""
+
+import asyncio
+from importlib.resources import files
+from pathlib import Path
+
+from alembic import command, context
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, column, pool, select, table, text
+from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from services.platform.database import (
+    DatabaseUnfitError,
+    async_url,
+    unit_of_work,
+)
+
+SERVICES = ("ledger",)
+# Two migrations at once wait for one another here; any constant does.
+_ADVISORY_LOCK = 0x76657A6E65
+
+
+def _config(service: str) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_folder(service)))
+    config.attributes["service"] = service
+    return config
+
+
+def _folder(service: str) -> Path:
+    return Path(str(files("services").joinpath(service, "migrations")))
+
+
+def head(service: str) -> str:
+    """Return the revision that this release needs."""
+    found = ScriptDirectory.from_config(_config(service)).get_current_head()
+    return found or ""
+
+
+def migrate(service: str, url: str, revision: str = "head") -> None:
+    """Bring the service's schema to `revision`. `url` is that of a role that owns the schema."""
+    config = _config(service)
+    config.attributes["url"] = url
+    command.upgrade(config, revision)
+
+
+def run_environment() -> None:
+    """Run the migrations that Alembic was configured for: the body of each env.py."""
+    asyncio.run(_run(context.config))
+
+
+async def _run(config: Config) -> None:
+    engine = create_async_engine(async_url(config.attributes["url"]), poolclass=pool.NullPool)
+    try:
+        async with engine.connect() as connection:
+            await connection.run_sync(_run_sync, config.attributes["service"])
+            await connection.commit()
+    finally:
+        await engine.dispose()
+
+
+def _run_sync(connection: Connection, service: str) -> None:
+    connection.execute(text("SET lock_timeout = '10s'"))
+    connection.execute(text("SET statement_timeout = '15min'"))
+    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+    connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {service}"))
+    context.configure(
+        connection=connection,
+        version_table="schema_version",
+        version_table_schema=service,
+        transactional_ddl=True,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def execute_script(migration_file: str) -> None:
+    """Run the SQL that stands beside a migration, under its name with `.sql`."""
+    script = Path(migration_file).with_suffix(".sql").read_text("utf-8")
+    driver = context.get_bind().connection.dbapi_connection
+    assert driver is not None
+    # asyncpg's own execute takes several statements, which a prepared statement cannot.
+    driver.run_async(lambda connection: connection.execute(script))
+
+
+async def current(engine: AsyncEngine, service: str) -> str | None:
+    """Return the revision of the service's schema, or None if it was never migrated."""
+    async with unit_of_work(engine) as work:
+        try:
+            found = await work.connection.scalar(
+                select(column("version_num")).select_from(table("schema_version", schema=service))
+            )
+        except ProgrammingError:
+            return None
+    return None if found is None else str(found)
+
+
+async def check_migrated(engine: AsyncEngine, service: str) -> None:
+    """Check that the tables are those of this release.
+
+    Raises:
+        DatabaseUnfitError: they are missing, older or newer.
+    """
+    found, needed = await current(engine, service), head(service)
+    if found is None:
+        raise DatabaseUnfitError(
+            f"the database has no tables of the {service}; run: vezne migrate {service}"
+        )
+    if found != needed:
+        raise DatabaseUnfitError(
+            f"the {service}'s tables are at revision {found} and this release needs {needed}; "
+            f"run: vezne migrate {service}"
+        )

@@ -1,0 +1,97 @@
+"""Page tokens: where a list goes on, bound to the request that it belongs to.
+
+A token is opaque to clients. It holds a position of the sort key and a digest of the rest of the
+request, so that a token that is damaged or used with another filter is refused. It needs no key:
+what it opens is only what the same request, with its tenant, could list from the start.
+"""
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, Self, TypeVar, cast
+
+from google.protobuf.message import Message
+
+from services.kernel.errors import Category, DomainError, Violation
+
+_DIGEST_BYTES = 12
+
+
+DEFAULT, MOST = 100, 1_000
+
+
+class _Paged(Protocol):
+    """A list request: every one has these."""
+
+    page_size: int
+    page_token: str
+
+
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a list request asks for.
+
+    Args:
+        request: the request.
+        size: how many to return: 0 asks for 100, and more than 1,000 is coerced.
+        after: the position after which the page begins; None for the first page.
+    """
+
+    request: Message
+    size: int
+    after: str | None
+
+    @classmethod
+    def of(cls, request: Message) -> Self:
+        """Read a list request's paging fields.
+
+        Raises:
+            DomainError: INVALID_PAGE_TOKEN, if the token is damaged or another request's.
+        """
+        paged = cast("_Paged", request)
+        size = min(paged.page_size or DEFAULT, MOST)
+        return cls(request, size, _decode(request, paged.page_token))
+
+    def token_after(self, position: str) -> str:
+        """Return the token of the page that begins after `position`."""
+        content = position.encode()
+        return base64.urlsafe_b64encode(_digest(self.request, content) + content).decode()
+
+    def next_token(self, found: Sequence[Found], position: Callable[[Found], str]) -> str:
+        """Return the token of the next page, where one more than a page was `found`, or none."""
+        return self.token_after(position(found[self.size - 1])) if len(found) > self.size else ""
+
+
+def _decode(request: Message, token: str) -> str | None:
+    if not token:
+        return None
+    try:
+        raw = base64.b64decode(token.encode(), altchars=b"-_", validate=True)
+        content = raw[_DIGEST_BYTES:]
+        if raw[:_DIGEST_BYTES] == _digest(request, content):
+            return content.decode()
+    except (binascii.Error, UnicodeError):
+        pass
+    raise DomainError(
+        "INVALID_PAGE_TOKEN",
+        Category.SHAPE,
+        "The page token is damaged, or belongs to another request",
+        violations=[Violation("page_token", "is not one that this request was answered with")],
+    )
+
+
+def _digest(request: Message, content: bytes) -> bytes:
+    """Digest the request without its paging fields, which may differ from page to page."""
+    filters = type(request)()
+    filters.CopyFrom(request)
+    for name in ("page_size", "page_token"):
+        filters.ClearField(name)
+    state = hashlib.sha256(request.DESCRIPTOR.full_name.encode())
+    state.update(filters.SerializeToString(deterministic=True))
+    state.update(content)
+    return state.digest()[:_DIGEST_BYTES]

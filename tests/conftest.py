@@ -1,0 +1,72 @@
+"""What tests of several levels share: a real PostgreSQL, and a fresh database where asked."""
+
+import asyncio
+import os
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from services.local.databases import Databases, migrate_all, prepare, with_database
+from services.local.postgres import LocalPostgres
+
+TEMPLATE = "vezne_test_template"
+PASSWORD = secrets.token_hex(12)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalPostgres | None]:
+    """Our own PostgreSQL server; None where VEZNE_TEST_DATABASE_URL points to another."""
+    if os.environ.get("VEZNE_TEST_DATABASE_URL"):
+        yield None
+        return
+    server = LocalPostgres(_short(tmp_path_factory))
+    server.start()
+    yield server
+    server.stop()
+
+
+def _short(factory: pytest.TempPathFactory) -> Path:
+    """Return a folder that PostgreSQL's own user may enter, where tests run as root."""
+    folder = factory.mktemp("postgres")
+    if os.geteuid() == 0:
+        for parent in (folder, *folder.parents):
+            if parent.name.startswith("pytest"):
+                parent.chmod(0o755)
+    return folder / "server"
+
+
+@pytest.fixture(scope="session")
+def server_url(postgres_server: LocalPostgres | None) -> str:
+    """The URL of a role that may make databases and roles."""
+    if postgres_server is None:
+        return os.environ["VEZNE_TEST_DATABASE_URL"]
+    return postgres_server.url()
+
+
+@pytest.fixture(scope="session")
+def template(server_url: str) -> Databases:
+    """A database with every service's schema, to copy."""
+
+    async def emptied() -> Databases:
+        connection = await asyncpg.connect(server_url)
+        await connection.execute(f"DROP DATABASE IF EXISTS {TEMPLATE} WITH (FORCE)")
+        await connection.close()
+        return await prepare(server_url, TEMPLATE, PASSWORD)
+
+    databases = asyncio.run(emptied())
+    migrate_all(databases)
+    return databases
+
+
+@pytest.fixture(scope="module")
+async def databases(server_url: str, template: Databases) -> AsyncIterator[Databases]:
+    """A fresh database with every service's schema, for one module of tests."""
+    name = f"vezne_test_{secrets.token_hex(6)}"
+    connection = await asyncpg.connect(server_url)
+    await connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    yield Databases(with_database(server_url, name), template.password)
+    await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await connection.close()

@@ -1,0 +1,126 @@
+"""A real ledger in this process: a server on a free port, its stubs, and short ways to call it."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import grpc
+
+from services.ledger.main import build
+from services.ledger.settings import LedgerSettings
+from services.platform.server import RunningServer
+from services.platform.settings import DatabaseSettings
+from vezne.ledger.v1.account_pb2 import Account, AccountKind
+from vezne.ledger.v1.account_service_pb2 import CreateAccountsRequest
+from vezne.ledger.v1.account_service_pb2_grpc import AccountServiceStub
+from vezne.ledger.v1.entry_pb2 import DIRECTION_CREDIT, DIRECTION_DEBIT
+from vezne.ledger.v1.journal_service_pb2_grpc import JournalServiceStub
+from vezne.ledger.v1.posting_service_pb2 import PostTransactionRequest, PostTransactionResponse
+from vezne.ledger.v1.posting_service_pb2_grpc import PostingServiceStub
+from vezne.ledger.v1.tenant_service_pb2 import CreateTenantRequest
+from vezne.ledger.v1.tenant_service_pb2_grpc import TenantServiceStub
+from vezne.ledger.v1.transaction_pb2 import NewEntry, NewTransaction
+from vezne.type.v1.money_pb2 import Money
+
+
+def settings(url: str, **others: object) -> LedgerSettings:
+    """Settings for a test: free ports, short timeouts."""
+    return LedgerSettings.model_validate(
+        {
+            "database": DatabaseSettings(url=url),  # type: ignore[arg-type]  # Pydantic wraps it.
+            "grpc": {"port": 0, "health_port": 0, "drain_grace_s": 5},
+            **others,
+        }
+    )
+
+
+def entry(account_id: str, minor_units: int, currency_code: str = "EUR") -> NewEntry:
+    """A leg: a debit if the amount is positive, a credit if it is negative."""
+    return NewEntry(
+        account_id=account_id,
+        direction=DIRECTION_DEBIT if minor_units > 0 else DIRECTION_CREDIT,
+        amount=Money(currency_code=currency_code, minor_units=abs(minor_units)),
+    )
+
+
+def transfer(
+    debit: str, credit: str, minor_units: int, currency_code: str = "EUR", kind: str = "test.move"
+) -> NewTransaction:
+    """A transaction with one debit and one credit."""
+    return NewTransaction(
+        kind=kind,
+        entries=[
+            entry(debit, minor_units, currency_code),
+            entry(credit, -minor_units, currency_code),
+        ],
+    )
+
+
+@dataclass
+class LedgerClient:
+    """Stubs of a ledger, and short ways to call it."""
+
+    channel: grpc.aio.Channel
+    port: int
+
+    def __post_init__(self) -> None:
+        self.tenants = TenantServiceStub(self.channel)
+        self.accounts = AccountServiceStub(self.channel)
+        self.posting = PostingServiceStub(self.channel)
+        self.journal = JournalServiceStub(self.channel)
+
+    async def tenant(self, tenant_id: str) -> None:
+        """Open a tenant."""
+        await self.tenants.CreateTenant(
+            CreateTenantRequest(tenant_id=tenant_id, request_id=f"tenant-{tenant_id}")
+        )
+
+    async def open(self, tenant_id: str, *accounts: Account) -> None:
+        """Open accounts."""
+        names = ",".join(account.account_id for account in accounts)
+        await self.accounts.CreateAccounts(
+            CreateAccountsRequest(
+                tenant_id=tenant_id, request_id=f"open-{hash(names)}", accounts=accounts
+            )
+        )
+
+    async def post(
+        self, tenant_id: str, request_id: str, transaction: NewTransaction
+    ) -> PostTransactionResponse:
+        """Post a transaction."""
+        return await self.posting.PostTransaction(
+            PostTransactionRequest(
+                tenant_id=tenant_id, request_id=request_id, transaction=transaction
+            )
+        )
+
+
+def asset(account_id: str, currency_code: str = "EUR", **others: object) -> Account:
+    """An asset account."""
+    return Account(
+        account_id=account_id,
+        currency_code=currency_code,
+        kind=AccountKind.ACCOUNT_KIND_ASSET,
+        **others,  # type: ignore[arg-type]  # Fields of the caller's choice.
+    )
+
+
+def liability(account_id: str, currency_code: str = "EUR", **others: object) -> Account:
+    """A liability account."""
+    return Account(
+        account_id=account_id,
+        currency_code=currency_code,
+        kind=AccountKind.ACCOUNT_KIND_LIABILITY,
+        **others,  # type: ignore[arg-type]  # Fields of the caller's choice.
+    )
+
+
+@asynccontextmanager
+async def running_ledger(chosen: LedgerSettings) -> AsyncIterator[LedgerClient]:
+    """Run a ledger in this process."""
+    async with AsyncExitStack() as stack:
+        server = RunningServer(await build(chosen)(stack), chosen.grpc)
+        await server.start()
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+            yield LedgerClient(channel, server.port)
+        await server.stop()
