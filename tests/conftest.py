@@ -17,7 +17,7 @@ from services.local.postgres import LocalPostgres
 # The same examples in every run, and no clock on them: the machines that test are busy.
 settings.register_profile("steady", derandomize=True, deadline=None)
 settings.load_profile("steady")
-# Plain lines: structlog's own default draws every failure that a test provokes, which takes seconds.
+# Plain lines: structlog's default draws every failure that a test provokes, which takes seconds.
 structlog.configure(
     processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()]
 )

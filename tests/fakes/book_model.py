@@ -46,14 +46,20 @@ class Model:
 
     def _judge(self, legs: Any, effective: int | None, recorded: int) -> Any:
         touched = [(self.accounts[account], amount) for account, _, amount in legs]
-        if any(self.accounts[account].currency != currency for account, currency, _ in legs):
-            return "CURRENCY_MISMATCH"
-        if effective is not None and effective - recorded > FIVE_MINUTES:
-            return "EFFECTIVE_TIME_OUT_OF_WINDOW"
-        if any(account.closed for account, _ in touched):
-            return "ACCOUNT_CLOSED"
-        if any((amount > 0) - (amount < 0) in account.shut for account, amount in touched):
-            return "ACCOUNT_FROZEN"
+        forbidden = {
+            "CURRENCY_MISMATCH": any(
+                self.accounts[account].currency != currency for account, currency, _ in legs
+            ),
+            "EFFECTIVE_TIME_OUT_OF_WINDOW": (
+                effective is not None and effective - recorded > FIVE_MINUTES
+            ),
+            "ACCOUNT_CLOSED": any(account.closed for account, _ in touched),
+            "ACCOUNT_FROZEN": any(
+                (amount > 0) - (amount < 0) in account.shut for account, amount in touched
+            ),
+        }
+        if any(forbidden.values()):
+            return next(reason for reason, applies in forbidden.items() if applies)
         after: dict[str, int] = {}
         for account_id, _, amount in legs:
             account = self.accounts[account_id]

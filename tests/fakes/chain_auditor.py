@@ -32,7 +32,10 @@ def first_break(export: Export) -> str | None:
             return f"entries of {sequence}"
     for name, row in _in_order(export):
         if name == "transaction":
-            parts = [_request_hash(row, legs[row["sequence"]], accounts), _posted(export, row, legs)]
+            parts = [
+                _request_hash(row, legs[row["sequence"]], accounts),
+                _posted(export, row, legs),
+            ]
         else:
             parts = [_event(export, row, accounts[row["account_key"]])]
         if hashlib.sha256(before + b"".join(parts)).digest() != row["hash"]:

@@ -73,7 +73,10 @@ CHART: Mapping[str, NewAccount] = {
             "no-debits", "EUR", AccountKind.ASSET, Policy(None, AccountState.FROZEN, FrozenSide(1))
         ),
         NewAccount(
-            "no-credits", "EUR", AccountKind.INCOME, Policy(None, AccountState.FROZEN, FrozenSide(2))
+            "no-credits",
+            "EUR",
+            AccountKind.INCOME,
+            Policy(None, AccountState.FROZEN, FrozenSide(2)),
         ),
         NewAccount(
             "frozen", "EUR", AccountKind.LIABILITY, Policy(0, AccountState.FROZEN, FrozenSide(3))

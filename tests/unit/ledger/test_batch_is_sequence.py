@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -54,7 +55,7 @@ async def in_splits(
     """Post the history in batches that end at `cuts`, one after the other or all at once."""
     store, lane = await with_chart(cached)
     edges = sorted({0, len(history), *(cut % (len(history) + 1) for cut in cuts)})
-    batches = [history[low:high] for low, high in zip(edges, edges[1:], strict=False)]
+    batches = [history[low:high] for low, high in pairwise(edges)]
     if together:
         answers = await asyncio.gather(*(lane.post(batch) for batch in batches))
         assert store.commits <= 3
@@ -65,7 +66,10 @@ async def in_splits(
 
 @settings(max_examples=60)
 @given(
-    histories(), st.lists(st.integers(0, 40), max_size=6), st.booleans(), st.sampled_from([0, 3, 99])
+    histories(),
+    st.lists(st.integers(0, 40), max_size=6),
+    st.booleans(),
+    st.sampled_from([0, 3, 99]),
 )
 def test_batches_write_what_single_requests_write(
     history: Sequence[Post], cuts: Sequence[int], together: bool, cached: int

@@ -61,9 +61,7 @@ class Shelf:
 
 def played(history: Sequence[Post], clock: Sequence[int]) -> tuple[Shelf, list[Decision]]:
     shelf = Shelf()
-    return shelf, [
-        shelf.post(command, now) for command, now in zip(history, clock, strict=False)
-    ]
+    return shelf, [shelf.post(command, now) for command, now in zip(history, clock, strict=False)]
 
 
 def said(decision: Decision) -> object:

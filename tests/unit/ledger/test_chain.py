@@ -2,9 +2,9 @@
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -74,9 +74,7 @@ async def booked(history: Sequence[Post]) -> MemoryBookStore:
     await lane.open_accounts(opening("chart", *CHART.values()))
     half = len(history) // 2
     await lane.post(history[:half])
-    await lane.change_account(
-        changing("c1", "bank", POLICY, "min_available", "labels", "metadata")
-    )
+    await lane.change_account(changing("c1", "bank", POLICY, "min_available", "labels", "metadata"))
     await lane.post(history[half:])
     return store
 
@@ -181,19 +179,17 @@ CHANGES: dict[str, tuple[str, ...]] = {
 
 def altered(value: Any) -> Any:
     """A value of the same kind that is not the same."""
-    if isinstance(value, bytes):
-        return bytes([value[0] ^ 1]) + value[1:]
-    if isinstance(value, int):
-        return value + 1
-    if isinstance(value, UUID):
-        return UUID(int=value.int + 1)
-    if isinstance(value, str):
-        return f"{value}x"
-    if isinstance(value, dict):
-        return {**value, "more": "x"}
-    if isinstance(value, tuple):
-        return (*value, "x")
-    return from_micros(0) if value is None else value + timedelta(microseconds=1)
+    others: dict[type, Callable[[Any], Any]] = {
+        bytes: lambda old: bytes([old[0] ^ 1]) + old[1:],
+        int: lambda old: old + 1,
+        UUID: lambda old: UUID(int=old.int + 1),
+        str: lambda old: f"{old}x",
+        dict: lambda old: {**old, "more": "x"},
+        tuple: lambda old: (*old, "x"),
+        datetime: lambda old: old + timedelta(microseconds=1),
+        type(None): lambda _old: 0,
+    }
+    return others[type(value)](value)
 
 
 @pytest.mark.parametrize(

@@ -187,13 +187,11 @@ async def test_a_refused_unit_makes_the_lane_forget() -> None:
 
 
 async def test_a_replay_beside_another_body_has_its_balances() -> None:
-    """One id in two items, the stored body first: the first is replayed whole, the other refused."""
+    """One id in two items, with the stored body and another: a whole replay, and a refusal."""
     store, lane = await opened()
     [posted] = await lane.post([move("r1", "bank", "player", 10)])
     for fresh in (lane, lane_on(store)):
-        one, two = await fresh.post(
-            [move("r1", "bank", "player", 10), move("r1", "p1", "p2", 7)]
-        )
+        one, two = await fresh.post([move("r1", "bank", "player", 10), move("r1", "p1", "p2", 7)])
         assert one == posted._replace(replayed=True)
         assert outcome(two) == Reason.REQUEST_ID_REUSED
 
@@ -302,6 +300,7 @@ async def test_the_lanes_work_is_nobodys_request() -> None:
 
     class Watching(MemoryBookStore):
         def reached(self, step: str) -> None:
+            super().reached(step)
             seen.append(asking.get())
 
     store = Watching()

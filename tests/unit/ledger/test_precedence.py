@@ -23,8 +23,9 @@ def account(account_id: str, policy: Policy, posted: int = 0, currency: str = "E
 
 
 def accounts() -> Mapping[str, Account]:
-    closed, frozen = Policy(None, AccountState.CLOSED), Policy(
-        None, AccountState.FROZEN, FrozenSide.BOTH
+    closed, frozen = (
+        Policy(None, AccountState.CLOSED),
+        Policy(None, AccountState.FROZEN, FrozenSide.BOTH),
     )
     return {
         one.account_id: one
