@@ -94,7 +94,9 @@ class Health:
             self._following.cancel()
             with suppress(asyncio.CancelledError):
                 await self._following
-        await self._servicer.enter_graceful_shutdown()
+        # Liveness stays: a process that is killed while it drains would cut its last calls off.
+        for name in self._names:
+            await self._servicer.set(name, health_pb2.HealthCheckResponse.NOT_SERVING)
 
     async def stop(self) -> None:
         """Close the health-only port."""
