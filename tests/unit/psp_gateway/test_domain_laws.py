@@ -89,7 +89,13 @@ class Laws(GatewayStories):
         self.ledger.balances[cash.path] -= lost
         self.spent[player] += lost
 
-    @rule(player=players, sides=st.sampled_from([set(), set(), {Direction.DEBIT}, {Direction.CREDIT}, set(Direction)]), closes=st.booleans())
+    @rule(
+        player=players,
+        sides=st.sampled_from(
+            [set(), set(), {Direction.DEBIT}, {Direction.CREDIT}, set(Direction)]
+        ),
+        closes=st.booleans(),
+    )
     def account_state(self, player: str, sides: set[Direction], closes: bool) -> None:
         """People freeze a player's cash account on some sides, or close it at zero."""
         path = PlayerChart(player, "EUR").cash.path
