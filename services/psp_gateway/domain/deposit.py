@@ -352,9 +352,7 @@ def _fee(deposit: Deposit, fact: facts.DepositFee, situation: Situation) -> Deci
         detail = f"A fee of {fact.fee} for {deposit.captured}"
         return exceptional(deposit, ExceptionKind.AMOUNT_DIFFERS, detail)
     amount = fact.fee.minor_units
-    # Of a capture that failed before it was available nothing is pending any more.
-    nothing_pends = deposit.state is S.CAPTURE_FAILED and not deposit.pending_minor
-    pends = deposit.settlement is T.UNSETTLED and not nothing_pends
+    pends = deposit.settlement is T.UNSETTLED
     posted = draft(
         fact,
         fact.name,
