@@ -102,6 +102,10 @@ CREATE INDEX refunds_by_deposit ON psp_gateway.refunds (tenant_id, deposit_id);
 CREATE UNIQUE INDEX refunds_by_request ON psp_gateway.refunds (tenant_id, request_id)
     WHERE request_id <> '';
 
+-- The janitor: refunds that no attempt is on its way for.
+CREATE INDEX refunds_requested ON psp_gateway.refunds (tenant_id, update_time)
+    WHERE state = 'REQUESTED';
+
 CREATE TABLE psp_gateway.disputes (
     tenant_id text COLLATE "C" NOT NULL,
     dispute_id uuid NOT NULL,
@@ -135,7 +139,6 @@ CREATE TABLE psp_gateway.dispute_rounds (
     withdrawn_minor bigint NOT NULL CHECK (withdrawn_minor > 0),
     movement_key text COLLATE "C" NOT NULL,
     reinstated_minor bigint NOT NULL DEFAULT 0 CHECK (reinstated_minor >= 0),
-    frozen_minor bigint NOT NULL CHECK (frozen_minor >= 0),
     fee_minor bigint,
     open_time timestamptz NOT NULL,
     end_time timestamptz,
