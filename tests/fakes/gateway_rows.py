@@ -1,4 +1,4 @@
-"""Rows, facts and situations to begin a test with, and postings written as the specification does."""
+"""Rows, facts and situations to begin a test with, and postings as the specification has them."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -32,10 +32,11 @@ _PROVIDER_OWED = (
     "L4 L5 L6 L8",
 )
 _PLAYER = ("receivable cash withdrawal_reserved bonus dispute_freeze returned", "A7 L1 L2 L3 L7 L9")
-_HOUSE = (
-    "psp_fees dispute_fees chargeback_loss withdrawal_costs fx bank_fees withdrawal_fees conversion",
-    "X1 X2 X3 X4 X5 X6 I1 E1",
+_EXPENSE = (
+    "psp_fees dispute_fees chargeback_loss withdrawal_costs fx bank_fees",
+    "X1 X2 X3 X4 X5 X6",
 )
+_OTHER = ("withdrawal_fees conversion", "I1 E1")
 
 
 def codes(currency_code: str = "EUR") -> dict[str, str]:
@@ -47,7 +48,8 @@ def codes(currency_code: str = "EUR") -> dict[str, str]:
         (provider, _PROVIDER),
         (provider, _PROVIDER_OWED),
         (player, _PLAYER),
-        (house, _HOUSE),
+        (house, _EXPENSE),
+        (house, _OTHER),
     ):
         for name, code in zip(names.split(), short.split(), strict=True):
             found[getattr(chart, name).path] = code
@@ -55,7 +57,7 @@ def codes(currency_code: str = "EUR") -> dict[str, str]:
 
 
 def shown(posting: Posting) -> str:
-    """Write a posting as the specification does: `A1 5000 / L1 5000`; other currencies are named."""
+    """Write a posting as the specification does, `A1 5000 / L1 5000`, naming other currencies."""
     sides: dict[Direction, list[str]] = {Direction.DEBIT: [], Direction.CREDIT: []}
     for entry in posting.entries:
         code = entry.account.currency_code

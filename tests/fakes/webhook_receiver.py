@@ -4,12 +4,11 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
-
-import json
 
 DEADLINE_S = 5.0
 
@@ -37,11 +36,16 @@ class Received:
 
 @dataclass(slots=True)
 class Receiver:
-    """What has come so far. `answers` are the statuses of the next requests; then 200."""
+    """What has come so far.
+
+    `answers` are the statuses of the next requests; then 200. With `hold` no answer goes out before
+    that event is set.
+    """
 
     url: str = ""
     answers: list[int] = field(default_factory=list)
     received: list[Received] = field(default_factory=list)
+    hold: asyncio.Event | None = None
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     def types(self) -> list[str]:
@@ -57,24 +61,27 @@ class Receiver:
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Take the requests of one connection."""
         try:
-            while head := await _head(reader):
-                body = await reader.readexactly(int(head.get("content-length", "0")))
+            while True:
+                request = await _request(reader)
                 async with self._changed:
-                    self.received.append(Received(head, body))
+                    self.received.append(request)
                     status = self.answers.pop(0) if self.answers else 200
                     self._changed.notify_all()
+                if self.hold is not None:
+                    await self.hold.wait()
                 writer.write(f"HTTP/1.1 {status} X\r\ncontent-length: 0\r\n\r\n".encode())
                 await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            # The sender has closed the connection.
+            return
         finally:
             writer.close()
 
 
-async def _head(reader: asyncio.StreamReader) -> dict[str, str]:
-    try:
-        lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-    except (asyncio.IncompleteReadError, ConnectionError):
-        return {}
-    return dict(_header(lines[1:]))
+async def _request(reader: asyncio.StreamReader) -> Received:
+    lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+    headers = dict(_header(lines[1:]))
+    return Received(headers, await reader.readexactly(int(headers.get("content-length", "0"))))
 
 
 def _header(lines: list[str]) -> Iterator[tuple[str, str]]:

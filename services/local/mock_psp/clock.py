@@ -18,6 +18,7 @@ class VirtualClock:
         self._real = real
         self._origin = real() if real else start
         self._shown_at_origin = start
+        self._latest = start
 
     @property
     def runs(self) -> bool:
@@ -27,8 +28,9 @@ class VirtualClock:
     def now(self) -> datetime:
         """Return the provider's time, in UTC."""
         passed = self._real() - self._origin if self._real else timedelta(0)
-        # The machine's clock may be set back; the provider's never goes back.
-        return self._shown_at_origin + max(passed, timedelta(0))
+        # The machine's clock may be set back; the provider's stands until it is caught up with.
+        self._latest = max(self._latest, self._shown_at_origin + passed)
+        return self._latest
 
     def advance(self, span: timedelta) -> None:
         """Move the clock forward by a span that is not below zero."""

@@ -1,8 +1,8 @@
 """Settings of the mock PSP: the command's own, and its accounts, from a TOML file.
 
-[accounts.casino-main]
+[accounts.main]
 secret = "a token of at least 16 characters"       # the bearer token of the API
-webhook_url = "http://127.0.0.1:8080/webhooks/mock/casino-main"
+webhook_url = "http://127.0.0.1:8080/webhooks/mock/main"
 webhook_secret = "whsec_..."                       # signs every webhook
 webhook_secret_old = "whsec_..."                   # signs beside it; optional
 mode = "test"
@@ -14,7 +14,7 @@ rolling_reserve_basis_points = 0
 rolling_reserve_days = 180
 step_s = 1.0
 
-[accounts.casino-main.fees.capture]                # and refund, dispute, transfer,
+[accounts.main.fees.capture]                # and refund, dispute, transfer,
 basis_points = 140                                 # transfer_failure, transfer_return
 fixed_minor = 10
 """
@@ -25,13 +25,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
+from pydantic_settings import SettingsConfigDict
 
 from services.kernel.ids import SLUG
 from services.local.mock_psp.books import FeeRate, Fees
 from services.local.mock_psp.days import Terms
 from services.local.mock_psp.webhooks import decoded_secret, encoded_secret
+from services.platform.settings import Port, ServiceSettings, SettingsError
 
+PREFIX = "VEZNE_MOCK_PSP_"
 ACCOUNTS_MAX = 100
 
 _SECRET_LENGTH_MIN = 16
@@ -125,11 +135,24 @@ def load_accounts(path: Path) -> Mapping[str, AccountSettings]:
     """Read the accounts of a TOML file.
 
     Raises:
-        OSError: it cannot be read.
-        ValueError: it is not TOML, or a setting is missing, wrong or unknown: the message says all.
+        SettingsError: it cannot be read, is not TOML, or a setting is missing, wrong or unknown;
+            all of them are listed.
     """
-    with path.open("rb") as file:
-        return _AccountsFile.model_validate(tomllib.load(file)).accounts
+    try:
+        with path.open("rb") as file:
+            return _AccountsFile.model_validate(tomllib.load(file)).accounts
+    except OSError as error:
+        raise SettingsError([f"{path}: {error.strerror}"]) from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError([f"{path}: {error}"]) from error
+    except ValidationError as error:
+        # The values are left out: one of them may be a secret.
+        raise SettingsError(
+            [
+                f"{path}: {'.'.join(str(part) for part in one['loc'])}: {one['msg']}"
+                for one in error.errors(include_input=False, include_url=False)
+            ]
+        ) from error
 
 
 def new_account(webhook_url: str | None = None) -> AccountSettings:
@@ -139,3 +162,45 @@ def new_account(webhook_url: str | None = None) -> AccountSettings:
         webhook_secret=encoded_secret(secrets.token_bytes(32)),
         webhook_url=webhook_url,
     )
+
+
+class MockPspSettings(ServiceSettings):
+    """The command's own settings."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX)
+
+    host: Annotated[str, Field(description="The address to listen on.")] = "127.0.0.1"
+    port: Annotated[Port, Field(description="The HTTP port; 0 takes any free one.")] = 8090
+    accounts_file: Annotated[
+        Path | None,
+        Field(description="A TOML file of accounts; unset makes one, with new secrets."),
+    ] = None
+    webhook_url: Annotated[
+        str | None,
+        Field(
+            pattern=r"^https?://",
+            description="Where the webhooks of that one account go; unset withholds them.",
+        ),
+    ] = None
+    admin_token: Annotated[
+        str | None,
+        Field(
+            min_length=_SECRET_LENGTH_MIN,
+            description="The token of the admin API; unset makes a new one and prints it.",
+        ),
+    ] = None
+    seed: Annotated[
+        int | None,
+        Field(ge=0, description="What ids follow from; unset takes a new one and prints it."),
+    ] = None
+    start: Annotated[
+        AwareDatetime | None,
+        Field(description="What the provider's clock shows first; unset takes the time."),
+    ] = None
+    clock_runs: Annotated[
+        bool, Field(description="Whether the provider's clock runs, or stands until it is moved.")
+    ] = True
+    hang_s: Annotated[
+        float,
+        Field(gt=0, le=600, description="How long a call that is never answered is held."),
+    ] = 30.0

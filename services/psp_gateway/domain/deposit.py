@@ -421,7 +421,7 @@ def _doubt(deposit: Deposit, fact: Taken) -> ReviewReason | None:
 
 def _differs(deposit: Deposit, fact: Taken, decision: DecisionKind) -> RaisedException:
     detail = (
-        f"{fact.amount} with reference {fact.reference!r}, "
+        f"{fact.amount} with reference {fact.reference[:64]!r}, "
         f"instead of {deposit.asked} with {deposit.reference!r}"
     )
     return RaisedException(ExceptionKind.AMOUNT_DIFFERS, detail, decision)

@@ -62,17 +62,17 @@ SWEEP_FACTS = {facts.SweepSent, facts.SweepBanked, facts.SweepFailed}
 ATTEMPT_FACTS = {
     one for one in _facts_of(facts.ObjectType.WITHDRAWAL) if issubclass(one, facts.AttemptFact)
 }
-O = facts.ObjectType
+Kind = facts.ObjectType
 TABLES: list[tuple[str, Table[Any], set[Any], set[type[facts.Fact]]]] = [
-    ("deposit", deposit.TABLE, set(DepositState), _facts_of(O.DEPOSIT)),
+    ("deposit", deposit.TABLE, set(DepositState), _facts_of(Kind.DEPOSIT)),
     ("settlement", deposit.SETTLEMENT_TABLE, set(SettlementState), SETTLEMENT_FACTS),
-    ("refund", refund.TABLE, {None, *RefundState}, _facts_of(O.REFUND)),
-    ("dispute", dispute.TABLE, {None, *DisputeState}, _facts_of(O.DISPUTE)),
-    ("withdrawal", withdrawal.TABLE, set(WithdrawalState), _facts_of(O.WITHDRAWAL)),
+    ("refund", refund.TABLE, {None, *RefundState}, _facts_of(Kind.REFUND)),
+    ("dispute", dispute.TABLE, {None, *DisputeState}, _facts_of(Kind.DISPUTE)),
+    ("withdrawal", withdrawal.TABLE, set(WithdrawalState), _facts_of(Kind.WITHDRAWAL)),
     ("earlier", withdrawal.EARLIER_ATTEMPT_TABLE, set(WithdrawalState), ATTEMPT_FACTS),
     ("sweep", provider_account.SWEEP_TABLE, {None, *SweepState}, SWEEP_FACTS),
-    ("account", provider_account.TABLE, {None}, _facts_of(O.PROVIDER_ACCOUNT, *SWEEP_FACTS)),
-    ("player", player.TABLE, {None}, _facts_of(O.PLAYER)),
+    ("account", provider_account.TABLE, {None}, _facts_of(Kind.PROVIDER_ACCOUNT, *SWEEP_FACTS)),
+    ("player", player.TABLE, {None}, _facts_of(Kind.PLAYER)),
 ]
 
 

@@ -401,7 +401,9 @@ def move_dispute(call: Call, _asked: Nothing) -> Json:
         "lose": disputes.lose,
         "close": disputes.close_inquiry,
     }
-    move = moves[call.request.path_params["move"]]
+    move = moves.get(call.request.path_params["move"])
+    if move is None:
+        raise DomainError("PATH_UNKNOWN", Category.NOT_FOUND, "There is no such call")
     return dispute_json(call.tell(move(call.id, call.now)))
 
 
