@@ -98,11 +98,7 @@ def row(
     """Yield a table's row: what a fact does in each state; no state may stand in it twice."""
     seen: set[State | None] = set()
     for states, cell in cells:
-<<<<<<< HEAD
-        # In one order always, so that what is made of a table, such as a diagram, is always the same.
-=======
         # In one order always, so that a diagram made of the table is always the same.
->>>>>>> main
         for state in sorted(states, key=str):
             invariant(state not in seen, f"{fact_type.__name__} has two cells for {state}")
             seen.add(state)
