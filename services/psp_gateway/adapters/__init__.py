@@ -1,0 +1,1 @@
+"""What implements the gateway's ports: PostgreSQL, the ledger's stubs, providers, encryption."""

@@ -1,0 +1,1 @@
+"""gRPC to use cases and back, and nothing else."""

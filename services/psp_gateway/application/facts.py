@@ -1,0 +1,374 @@
+"""The one way in for every fact, whoever brings it.
+
+Under the object's lock one unit of work writes the new state, its event, the posting intents and
+whatever belongs to whoever brought it; then the ledger is called with exactly the bytes that were
+stored. A final refusal goes back to the machine. What a crash or a lost ledger leaves, the janitor
+finishes: the same bytes have the same answer.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any, TypeAlias
+
+from services.kernel.clock import Clock
+from services.psp_gateway.application.accounts import Accounts
+from services.psp_gateway.application.deciding import (
+    Rows,
+    Subject,
+    answer,
+    decide,
+    lock,
+    postings_stand,
+    subject_of,
+)
+from services.psp_gateway.application.keeping import keep
+from services.psp_gateway.application.notes import note_of, unfit_note
+from services.psp_gateway.application.ports import (
+    GatewayStore,
+    GatewayUnit,
+    Holdings,
+    Ledger,
+    LedgerRefusedError,
+    LedgerUnavailableError,
+    Posted,
+)
+from services.psp_gateway.application.providers import Connections
+from services.psp_gateway.application.records import (
+    NO_DETAILS,
+    Details,
+    FactSource,
+    Intent,
+    IntentState,
+    Origin,
+)
+from services.psp_gateway.domain import facts
+from services.psp_gateway.domain.accounts import PlayerChart, ProviderAccount
+from services.psp_gateway.domain.facts import Fact, ObjectType
+from services.psp_gateway.domain.machine import Decision, Refusal, Situation, Verdict, deferred
+from services.psp_gateway.domain.objects import Deposit, Dispute, Refund, Sweep, Withdrawal
+
+Guard: TypeAlias = Callable[[GatewayUnit, Rows], Awaitable[None]]
+"""Called under the lock before the decision; what it raises leaves everything as it was."""
+
+Also: TypeAlias = Callable[[GatewayUnit, Decision[Any]], Awaitable[None]]
+"""Called in the unit of work of a decision, whatever it is: writes what belongs to the bringer."""
+
+Wake: TypeAlias = Callable[[str, Fact], Awaitable[None]]
+"""Called after a fact was applied and committed, with the tenant: wakes whoever waits for it."""
+
+LEDGER_LEASE = timedelta(seconds=20)
+"""How long the janitor leaves an intent to whoever decided it."""
+
+# These are decided by what the player has, or owes, now.
+_LOOKS_AT_HOLDINGS = (
+    facts.DepositCaptureFailed
+    | facts.RefundMadeAtProvider
+    | facts.RefundSucceeded
+    | facts.DisputeFundsWithdrawn
+    | facts.DisputeReinstated
+    | facts.WithdrawalPaid
+    | facts.ReceivableRecovered
+    | facts.ReceivableWrittenOff
+)
+_CREDITS = frozenset({"psp.deposit.captured", "psp.deposit.review_approved"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """A fact on its way in: who brings it, and what else the provider said."""
+
+    tenant_id: str
+    fact: Fact
+    at: ProviderAccount | None
+    """The provider account that it concerns; None for a fact about a player."""
+    origin: Origin
+    deposit_id: str = ""
+    """Of a refund or dispute that may have no row yet, its deposit."""
+    details: Details = NO_DETAILS
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What became of a fact, and whether all its postings stand in the ledger."""
+
+    decision: Decision[Any]
+    posted: bool = True
+
+    @property
+    def verdict(self) -> Verdict:
+        """What became of the fact."""
+        return self.decision.verdict
+
+
+class Facts:
+    """Takes facts in."""
+
+    def __init__(
+        self,
+        store: GatewayStore,
+        ledger: Ledger,
+        accounts: Accounts,
+        connections: Connections,
+        clock: Clock,
+        wake: Wake,
+    ) -> None:
+        self._store = store
+        self._ledger = ledger
+        self._accounts = accounts
+        self._connections = connections
+        self._clock = clock
+        self._wake = wake
+
+    async def bring(
+        self, news: News, *, guard: Guard | None = None, also: Also | None = None
+    ) -> Brought:
+        """Decide a fact, write all that follows, and call the ledger.
+
+        An object that is not there makes it DEFERRED. A ledger that is away does not undo the fact:
+        its intent is left to the janitor.
+
+        Raises:
+            StoreUnavailableError: the fact may or may not have been written.
+            LedgerUnavailableError: it could not be decided without what the player has now.
+            Exception: what `guard` or `also` raises; nothing was written.
+        """
+        subject = subject_of(news.fact, news.at, news.deposit_id)
+        holdings = await self._holdings_for(news, subject)
+        intents: Sequence[Intent] = ()
+        async with self._store.open(news.tenant_id) as unit:
+            rows = await lock(unit, subject)
+            if rows is None:
+                decision: Decision[Any] = deferred(None, "its object")
+            else:
+                if guard:
+                    await guard(unit, rows)
+                situation = await self._situation(unit, subject, rows, news.fact, holdings)
+                decision = decide(rows, news.fact, situation)
+                intents = await self._write(unit, news, subject, decision)
+            if also:
+                await also(unit, decision)
+            await unit.commit()
+        if decision.verdict is not Verdict.APPLIED:
+            return Brought(decision)
+        posted = await self.post(news.tenant_id, intents)
+        await self._wake(news.tenant_id, news.fact)
+        return Brought(decision, posted)
+
+    async def post(self, tenant_id: str, intents: Sequence[Intent]) -> bool:
+        """Ask the ledger for each posting, in order; return whether all of them stand.
+
+        The next is not asked for before the one before it stands.
+        """
+        waiting = list(intents)
+        while waiting:
+            intent = waiting.pop(0)
+            try:
+                await self._accounts.ensure(
+                    tenant_id, [entry.account for entry in intent.posting.entries]
+                )
+                outcome = await self._ledger.post(intent.request)
+            except LedgerUnavailableError:
+                return False
+            except LedgerRefusedError as error:
+                await self._note_unfit(tenant_id, intent, error)
+                return False
+            if isinstance(outcome, Refusal):
+                instead = await self._refused(tenant_id, intent, outcome)
+                if instead is None:
+                    return False
+                waiting = [*instead, *waiting]
+            else:
+                await self._posted(tenant_id, intent, outcome)
+        return True
+
+    # --- the decision ----------------------------------------------------------------------------
+
+    async def _situation(
+        self, unit: GatewayUnit, subject: Subject, rows: Rows, fact: Fact, holdings: Holdings
+    ) -> Situation:
+        return Situation(
+            now=self._clock(),
+            known=await unit.history.is_known(subject.object_type, subject.object_id, fact.key),
+            posted=await postings_stand(unit, subject, rows),
+            cash_minor=holdings.cash_minor,
+            receivable_minor=holdings.receivable_minor,
+        )
+
+    async def _holdings_for(self, news: News, subject: Subject) -> Holdings:
+        """Read what the player has before anything is locked; a refusal corrects what is stale."""
+        if not isinstance(news.fact, _LOOKS_AT_HOLDINGS):
+            return Holdings()
+        if subject.object_type is ObjectType.PLAYER:
+            chart: PlayerChart | None = PlayerChart(subject.object_id, subject.currency_code)
+        else:
+            async with self._store.open(news.tenant_id) as unit:
+                chart = await _chart_of(unit, subject)
+        return await self._ledger.holdings(news.tenant_id, chart) if chart else Holdings()
+
+    async def _write(
+        self, unit: GatewayUnit, news: News, subject: Subject, decision: Decision[Any]
+    ) -> Sequence[Intent]:
+        """Write a decision; return its intents."""
+        now = self._clock()
+        notes = [note_of(raised, news.fact, news.at, news.origin) for raised in decision.exceptions]
+        intents: Sequence[Intent] = ()
+        if decision.verdict is Verdict.APPLIED:
+            sequence = await unit.history.append(decision.events, news.at, news.origin, now)
+            for row in (decision.row, decision.deposit):
+                if isinstance(row, Deposit | Refund | Dispute | Withdrawal | Sweep):
+                    await unit.objects.save(row, sequence, now)
+            await keep(unit, news.fact, decision, news.details, self._connections, news.at, now)
+            intents = self._intents(news.tenant_id, subject, decision, sequence)
+            await unit.intents.add(intents, now + LEDGER_LEASE, now)
+        await unit.raise_exceptions(notes, now)
+        return intents
+
+    def _intents(
+        self, tenant_id: str, subject: Subject, decision: Decision[Any], sequence: int
+    ) -> Sequence[Intent]:
+        return [
+            Intent(
+                object_type=subject.object_type,
+                posting=posting,
+                row_id=subject.row_id,
+                event_sequence=sequence,
+                request=self._ledger.request_of(tenant_id, posting),
+            )
+            for posting in decision.postings
+        ]
+
+    # --- the ledger's answer ---------------------------------------------------------------------
+
+    async def _posted(self, tenant_id: str, intent: Intent, posted: Posted) -> None:
+        # Before the intent is marked: if we die in between, the janitor gets the same answer.
+        await self._recover(tenant_id, intent, posted)
+        async with self._store.open(tenant_id) as unit:
+            await unit.intents.finish(
+                intent, IntentState.POSTED, self._clock(), ledger_sequence=posted.sequence
+            )
+            await unit.commit()
+
+    async def _recover(self, tenant_id: str, intent: Intent, posted: Posted) -> None:
+        """Let what a player was credited with pay what he owes."""
+        if intent.posting.kind not in _CREDITS:
+            return
+        credit = next((e for e in intent.posting.entries if "/cash/" in e.account.path), None)
+        if credit is None:
+            return
+        player_id = credit.account.path.split("/")[2]
+        of = PlayerChart(player_id, credit.account.currency_code)
+        if not await self._ledger.receivable_minor(tenant_id, of):
+            return
+        await self.bring(
+            News(
+                tenant_id=tenant_id,
+                fact=facts.ReceivableRecovered(
+                    object_id=player_id,
+                    occurred_at=self._clock(),
+                    row_id=posted.transaction_id,
+                    currency_code=of.currency_code,
+                    credited_minor=credit.amount_minor,
+                ),
+                at=None,
+                origin=Origin(FactSource.LEDGER),
+            )
+        )
+
+    async def _refused(
+        self, tenant_id: str, intent: Intent, refusal: Refusal
+    ) -> Sequence[Intent] | None:
+        """Let the machine answer; return what is posted instead, or None if only a person can."""
+        posting = intent.posting
+        currency_code = posting.entries[0].account.currency_code
+        subject = Subject(
+            intent.object_type,
+            posting.object_id,
+            row_id=intent.row_id,
+            at=posting.at,
+            currency_code=currency_code,
+        )
+        holdings = Holdings()
+        async with self._store.open(tenant_id) as unit:
+            chart = await _chart_of(unit, subject)
+        if chart:
+            holdings = await self._ledger.holdings(tenant_id, chart)
+        async with self._store.open(tenant_id) as unit:
+            rows = await lock(unit, subject)
+            if rows is None or not await unit.intents.lock_open(intent):
+                # Somebody else has heard the same answer, and has written what follows.
+                return None
+            now = self._clock()
+            situation = Situation(
+                now=now,
+                cash_minor=holdings.cash_minor,
+                receivable_minor=holdings.receivable_minor,
+            )
+            decision = answer(rows, posting, refusal, situation)
+            answered = decision.verdict is Verdict.APPLIED
+            await unit.intents.finish(
+                intent,
+                IntentState.REFUSED if answered else IntentState.BLOCKED,
+                now,
+                ledger_reason=refusal.reason,
+            )
+            instead = await self._write_answer(unit, tenant_id, subject, intent, decision)
+            await unit.commit()
+        return instead if answered else None
+
+    async def _write_answer(
+        self,
+        unit: GatewayUnit,
+        tenant_id: str,
+        subject: Subject,
+        intent: Intent,
+        decision: Decision[Any],
+    ) -> Sequence[Intent]:
+        now, posting = self._clock(), intent.posting
+        origin = Origin(FactSource.LEDGER)
+        await unit.raise_exceptions(
+            [
+                replace(
+                    note_of(raised, None, posting.at, origin),
+                    cause=posting.request_id,
+                    object_type=subject.object_type,
+                    object_id=subject.object_id,
+                )
+                for raised in decision.exceptions
+            ],
+            now,
+        )
+        if decision.verdict is not Verdict.APPLIED:
+            return ()
+        sequence = await unit.history.append(decision.events, posting.at, origin, now)
+        for row in (decision.row, decision.deposit):
+            if isinstance(row, Deposit | Refund | Dispute | Withdrawal | Sweep):
+                await unit.objects.save(row, sequence, now)
+        reason = next((event.refusal for event in decision.events if event.refusal), "")
+        if reason and str(getattr(decision.row, "state", "")) == "REJECTED":
+            await unit.objects.set_ledger_reason(subject.object_type, subject.object_id, reason)
+        intents = self._intents(tenant_id, subject, decision, sequence)
+        await unit.intents.add(intents, now + LEDGER_LEASE, now)
+        return intents
+
+    async def _note_unfit(self, tenant_id: str, intent: Intent, error: LedgerRefusedError) -> None:
+        """Tell people of a posting that the ledger will not take until somebody acts."""
+        async with self._store.open(tenant_id) as unit:
+            await unit.raise_exceptions([unfit_note(intent, error)], self._clock())
+            await unit.commit()
+
+
+async def _chart_of(unit: GatewayUnit, subject: Subject) -> PlayerChart | None:
+    """Return the accounts of the player whose money it is; None if nobody's."""
+    match subject.object_type:
+        case ObjectType.PLAYER:
+            return PlayerChart(subject.object_id, subject.currency_code)
+        case ObjectType.PROVIDER_ACCOUNT:
+            return None
+        case ObjectType.REFUND | ObjectType.DISPUTE:
+            known = await unit.objects.deposit_of(subject.object_type, subject.object_id)
+            deposit_id = known or subject.deposit_id
+            if not deposit_id:
+                return None
+            return await unit.objects.player_of(ObjectType.DEPOSIT, deposit_id)
+    return await unit.objects.player_of(subject.object_type, subject.object_id)

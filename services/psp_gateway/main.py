@@ -1,0 +1,121 @@
+"""The gateway server's composition root: the only place that builds what it serves."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from services.kernel.clock import utc_now
+from services.platform import database, logs
+from services.platform.health import PortTakenError
+from services.platform.server import Service, Servicer, exit_sentence, serve
+from services.platform.settings import SettingsError, exit_with, load
+from services.psp_gateway.adapters.postgres.exceptions import PostgresExceptions
+from services.psp_gateway.api.deposit_service import DepositService
+from services.psp_gateway.api.event_service import EventService
+from services.psp_gateway.api.operations_service import OperationsService
+from services.psp_gateway.api.settlement_service import SettlementService
+from services.psp_gateway.application.disputes import Disputes
+from services.psp_gateway.application.inbox import Inbox
+from services.psp_gateway.settings import PspGatewaySettings
+from services.psp_gateway.webhooks.door import Door
+from services.psp_gateway.webhooks.server import WebhookServer
+from services.psp_gateway.wiring import Gateway, new_id, open_gateway
+from vezne.psp_gateway.v1 import (
+    deposit_service_pb2_grpc,
+    event_service_pb2_grpc,
+    operations_service_pb2_grpc,
+    settlement_service_pb2_grpc,
+)
+
+
+def build(settings: PspGatewaySettings) -> Callable[[AsyncExitStack], Awaitable[Service]]:
+    """Return what builds the gateway on a stack that closes what it opened."""
+
+    async def built(stack: AsyncExitStack) -> Service:
+        gateway = await open_gateway(settings, stack, "vezne-psp-gateway")
+        return (await serve_gateway(gateway, settings, stack)).service
+
+    return built
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What the server serves: gRPC, and the door for webhooks, which listens already."""
+
+    service: Service
+    webhooks: WebhookServer
+
+
+async def serve_gateway(
+    gateway: Gateway, settings: PspGatewaySettings, stack: AsyncExitStack
+) -> Served:
+    """Open the door for webhooks, and return what is served of a gateway.
+
+    Raises:
+        PortTakenError: the webhooks' port is in use.
+    """
+    inbox = Inbox(
+        gateway.inbox_store,
+        gateway.applier,
+        gateway.sealer,
+        gateway.clock,
+        new_id,
+        settings.webhooks.queue_max,
+    )
+    inbox.start()
+    stack.push_async_callback(inbox.drain)
+    door = Door(gateway.connections, inbox, utc_now, settings.webhooks.body_timeout_s)
+    webhooks = WebhookServer(door.application(), settings.webhooks)
+    await webhooks.start()
+    stack.push_async_callback(webhooks.stop)
+    service = Service(
+        name="psp_gateway",
+        servicers=[
+            Servicer(
+                "vezne.psp_gateway.v1.DepositService",
+                deposit_service_pb2_grpc.add_DepositServiceServicer_to_server,
+                DepositService(gateway.deposits, gateway.refunds, Disputes(gateway.reader)),
+            ),
+            Servicer(
+                "vezne.psp_gateway.v1.SettlementService",
+                settlement_service_pb2_grpc.add_SettlementServiceServicer_to_server,
+                SettlementService(gateway.settlement),
+            ),
+            Servicer(
+                "vezne.psp_gateway.v1.OperationsService",
+                operations_service_pb2_grpc.add_OperationsServiceServicer_to_server,
+                OperationsService(
+                    PostgresExceptions(gateway.engine), gateway.inbox_store, gateway.clock
+                ),
+            ),
+            Servicer(
+                "vezne.psp_gateway.v1.EventService",
+                event_service_pb2_grpc.add_EventServiceServicer_to_server,
+                EventService(gateway.history),
+            ),
+        ],
+        pings={"database": lambda: database.ping(gateway.engine)},
+        # First the doors close, then what came through them ends.
+        drains=[webhooks.stop, inbox.drain, gateway.background.drain],
+    )
+    return Served(service, webhooks)
+
+
+def main() -> None:
+    """Run the gateway: the command `vezne-psp-gateway`."""
+    try:
+        settings = load(PspGatewaySettings)
+    except SettingsError as error:
+        exit_with(error)
+    logs.configure(settings.log, "psp_gateway")
+    try:
+        asyncio.run(serve(build(settings), settings.grpc))
+    except SettingsError as error:
+        exit_with(error)
+    except (
+        PortTakenError,
+        database.DatabaseUnfitError,
+        database.DatabaseUnavailableError,
+    ) as error:
+        exit_sentence(f"vezne-psp-gateway: {error}")

@@ -1,0 +1,175 @@
+"""What the server and the worker build alike: stores, the ledger, providers, use cases."""
+
+import random
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.kernel.clock import Clock, to_micros, utc_now
+from services.kernel.ids import uuid7
+from services.platform import database, migrations
+from services.platform.channel import open_channel
+from services.psp_gateway.adapters.connections import connect
+from services.psp_gateway.adapters.ledger import GrpcLedger
+from services.psp_gateway.adapters.postgres.history import PostgresHistoryReader
+from services.psp_gateway.adapters.postgres.inbox import PostgresInboxStore
+from services.psp_gateway.adapters.postgres.objects_reader import PostgresObjectReader
+from services.psp_gateway.adapters.postgres.reports import PostgresReportStore
+from services.psp_gateway.adapters.postgres.unit import PostgresStore
+from services.psp_gateway.adapters.providers.calling import CallLimits
+from services.psp_gateway.adapters.sealing import AesGcmSealer, read_key
+from services.psp_gateway.application.accounts import Accounts
+from services.psp_gateway.application.attempts import Attempts
+from services.psp_gateway.application.background import Background
+from services.psp_gateway.application.booking import Booking
+from services.psp_gateway.application.deposits import Deposits
+from services.psp_gateway.application.facts import Facts, Wake
+from services.psp_gateway.application.history import History
+from services.psp_gateway.application.inbox import Applier
+from services.psp_gateway.application.janitor import Janitor
+from services.psp_gateway.application.notices import Notices
+from services.psp_gateway.application.ports import Ledger
+from services.psp_gateway.application.providers import Connections
+from services.psp_gateway.application.refunds import Refunds
+from services.psp_gateway.application.settlement import Settlement
+from services.psp_gateway.domain.facts import Fact
+from services.psp_gateway.settings import PspGatewaySettings, load_provider_accounts
+
+_RANDOM = random.SystemRandom()
+
+
+def new_id(now: datetime) -> UUID:
+    """Make an id: a UUID of version 7 of its time."""
+    return UUID(uuid7(to_micros(now) // 1_000, _RANDOM.getrandbits(74)))
+
+
+async def wake_nobody(_tenant_id: str, _fact: Fact) -> None:
+    """Wake nobody: what waits for a fact looks for itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """The gateway's parts, each built once."""
+
+    engine: AsyncEngine
+    store: PostgresStore
+    reader: PostgresObjectReader
+    ledger: Ledger
+    connections: Connections
+    accounts: Accounts
+    facts: Facts
+    notices: Notices
+    attempts: Attempts
+    deposits: Deposits
+    refunds: Refunds
+    inbox_store: PostgresInboxStore
+    applier: Applier
+    settlement: Settlement
+    janitor: Janitor
+    history: History
+    sealer: AesGcmSealer
+    background: Background
+    clock: Clock
+
+
+async def open_gateway(
+    settings: PspGatewaySettings,
+    stack: AsyncExitStack,
+    application_name: str,
+    *,
+    wake: Wake = wake_nobody,
+    clock: Clock = utc_now,
+    limits: CallLimits | None = None,
+    ledger: Ledger | None = None,
+) -> Gateway:
+    """Build the gateway on a stack that closes what was opened.
+
+    Args:
+        settings: of the server or the worker; they are the same.
+        stack: closes engine, channel and clients.
+        application_name: how PostgreSQL names the connections.
+        wake: called after each fact, for workflows that wait for it.
+        clock: the time.
+        limits: of the calls to each provider account.
+        ledger: instead of the one that the settings name.
+
+    Raises:
+        SettingsError: a provider account or secret is missing or wrong.
+        DatabaseUnfitError: the tables are not those of this release.
+        DatabaseUnavailableError: the database cannot be reached.
+    """
+    connections = connect(
+        load_provider_accounts(settings.provider_accounts_file),
+        clock,
+        stack,
+        limits or CallLimits(),
+    )
+    engine = database.create_engine(settings.database, application_name)
+    stack.push_async_callback(engine.dispose)
+    await database.check_fit(engine)
+    await migrations.check_migrated(engine, "psp_gateway")
+    if ledger is None:
+        channel = open_channel(settings.ledger)
+        stack.push_async_callback(channel.close)
+        ledger = GrpcLedger(channel)
+    store = PostgresStore(engine, new_id, settings.exceptions_owner)
+    await store.ensure_tenants(connections.tenants, clock())
+    reader = PostgresObjectReader(engine)
+    accounts = Accounts(ledger)
+    facts = Facts(store, ledger, accounts, connections, clock, wake)
+    notices = Notices(store, facts, clock, new_id)
+    attempts = Attempts(store, facts, notices, connections, clock)
+    background = Background()
+    sealer = AesGcmSealer(read_key(settings.inbox_key_file))
+    inbox_store = PostgresInboxStore(engine, new_id, settings.exceptions_owner)
+    applier = Applier(store, notices, connections, sealer, clock)
+    refunds = Refunds(store, reader, facts, attempts, connections, background, clock, new_id)
+    settlement = Settlement(
+        store,
+        reader,
+        PostgresReportStore(engine),
+        Booking(store, reader, facts, clock),
+        ledger,
+        connections,
+        background,
+        clock,
+        new_id,
+    )
+    janitor = Janitor(
+        store,
+        reader,
+        inbox_store,
+        applier,
+        facts,
+        attempts,
+        refunds,
+        settlement,
+        clock,
+        timedelta(days=settings.inbox_retention_days),
+    )
+    return Gateway(
+        engine=engine,
+        store=store,
+        reader=reader,
+        ledger=ledger,
+        connections=connections,
+        accounts=accounts,
+        facts=facts,
+        notices=notices,
+        attempts=attempts,
+        deposits=Deposits(
+            store, reader, accounts, attempts, connections, background, clock, new_id
+        ),
+        refunds=refunds,
+        inbox_store=inbox_store,
+        applier=applier,
+        settlement=settlement,
+        janitor=janitor,
+        history=History(PostgresHistoryReader(engine), connections),
+        sealer=sealer,
+        background=background,
+        clock=clock,
+    )
