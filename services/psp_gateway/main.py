@@ -1,15 +1,13 @@
 """The gateway server's composition root: the only place that builds what it serves."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from services.kernel.clock import utc_now
-from services.platform import database, logs
-from services.platform.health import PortTakenError
-from services.platform.server import Service, Servicer, exit_sentence, serve
-from services.platform.settings import SettingsError, exit_with, load
+from services.platform import database
+from services.platform.process import run
+from services.platform.server import Service, Servicer, serve
 from services.psp_gateway.adapters.postgres.exceptions import PostgresExceptions
 from services.psp_gateway.api.deposit_service import DepositService
 from services.psp_gateway.api.event_service import EventService
@@ -104,18 +102,8 @@ async def serve_gateway(
 
 def main() -> None:
     """Run the gateway: the command `vezne-psp-gateway`."""
-    try:
-        settings = load(PspGatewaySettings)
-    except SettingsError as error:
-        exit_with(error)
-    logs.configure(settings.log, "psp_gateway")
-    try:
-        asyncio.run(serve(build(settings), settings.grpc))
-    except SettingsError as error:
-        exit_with(error)
-    except (
-        PortTakenError,
-        database.DatabaseUnfitError,
-        database.DatabaseUnavailableError,
-    ) as error:
-        exit_sentence(f"vezne-psp-gateway: {error}")
+    run(
+        "vezne-psp-gateway",
+        PspGatewaySettings,
+        lambda settings: serve(build(settings), settings.grpc),
+    )

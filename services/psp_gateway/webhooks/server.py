@@ -1,28 +1,16 @@
 """Runs the door beside the gRPC server: uvicorn in the same event loop, stopped with it."""
 
 import asyncio
-import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
-from services.platform.health import PortTakenError
+from services.platform.http import HttpServer
+from services.platform.listening import listen
 from services.psp_gateway.settings import WebhookSettings
 
-_BACKLOG = 2_048
-
 log = structlog.get_logger("vezne.webhooks")
-
-
-class _Server(uvicorn.Server):
-    """Uvicorn, but the process's signals belong to the composition root."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 class WebhookServer:
@@ -30,10 +18,11 @@ class WebhookServer:
 
     def __init__(self, application: ASGIApp, settings: WebhookSettings) -> None:
         self._settings = settings
-        self._server = _Server(
+        self._server = HttpServer(
             uvicorn.Config(
                 application,
                 log_config=None,
+                log_level="warning",
                 access_log=False,
                 lifespan="off",
                 server_header=False,
@@ -54,13 +43,7 @@ class WebhookServer:
             PortTakenError: the port is in use.
         """
         host, port = self._settings.host, self._settings.port
-        try:
-            listener = socket.create_server((host, port), backlog=_BACKLOG)
-        except OSError as error:
-            raise PortTakenError(
-                f"{host}:{port} cannot be listened on: {error.strerror}; set "
-                "VEZNE_PSP_GATEWAY_WEBHOOKS__PORT to another port"
-            ) from error
+        listener = listen(host, port, "VEZNE_PSP_GATEWAY_WEBHOOKS__PORT")
         self.port = listener.getsockname()[1]
         self._serving = asyncio.create_task(self._server.serve(sockets=[listener]))
         log.info("listening_for_webhooks", port=self.port)

@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -26,6 +26,7 @@ from services.local.mock_psp.server.errors import AuthenticationError, error_res
 from services.local.mock_psp.server.world import World
 from services.local.mock_psp.settings import AccountSettings
 from services.local.mock_psp.webhooks import decoded_secret
+from services.platform.http import HttpServer
 from services.platform.listening import listen
 
 _LOG = logging.getLogger("vezne.mock_psp")
@@ -78,7 +79,7 @@ async def serving(
     limits = httpx.Limits(max_connections=_CONNECTIONS_MAX)
     async with httpx.AsyncClient(trust_env=False, timeout=None, limits=limits) as client:  # noqa: S113 - every attempt has a timeout of its own, around all of it.
         world = _world(accounts, clock, client, seed, admin_token, hang_s, retry_after_s)
-        server = _Server(
+        server = HttpServer(
             uvicorn.Config(
                 _application(world),
                 log_config=None,
@@ -111,14 +112,6 @@ def _report_failure(task: asyncio.Task[None]) -> None:
     """Log the end of a task that ended by an error, at once: nobody awaits it while it serves."""
     if not task.cancelled() and (error := task.exception()) is not None:
         _LOG.error("A part of the mock PSP has stopped", exc_info=error)
-
-
-class _Server(uvicorn.Server):
-    """Uvicorn, but whoever runs it owns the process's signals."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 def _world(
