@@ -6,13 +6,13 @@ million. They keep the order of their source, which is total: a sequence, or the
 
 import csv
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from services.formats.report import SettlementReport
-from services.kernel.money import checked
+from services.formats.report import ReportLine
+from services.kernel.money import checked, currency
 from services.reconciliation.adapters.duckdb.engine import Engine, literal
 from services.reconciliation.adapters.duckdb.files import FileFacts, input_name, write_parquet
 from services.reconciliation.domain.inputs import GatewayEvent, LedgerTransaction, PotAccounts
@@ -52,20 +52,29 @@ class StagedSide:
 
 
 def stage_settlement(
-    engine: Engine, folder: Path, reports: Sequence[SettlementReport]
+    engine: Engine, folder: Path, batches: Iterable[tuple[int, Iterable[ReportLine]]]
 ) -> StagedSide:
-    """Stage the lines of the reports, in the order of their batch numbers."""
+    """Stage the lines of settlement reports: batch numbers in order, each with its lines.
+
+    A whole report gives `(report.batch_number, report.lines)`; a parser that streams may give its
+    lines as they come.
+
+    Raises, as all three do:
+        StagingError: a source is out of order, or a key has a character that is not printable.
+        MoneyError: an amount does not fit int64, or a currency is not in the registry.
+        RunCancelledError: the run was cancelled.
+    """
     lines = (
-        settlement_rows(report.batch_number, line)
-        for report in sorted(reports, key=lambda report: report.batch_number)
-        for line in report.lines
+        settlement_rows(batch_number, line)
+        for batch_number, lines in batches
+        for line in _ordered(lines, lambda line: line.line_number)
     )
     return _stage(engine, folder, Side.SETTLEMENT, lines, Exclusion.NO_MONEY)
 
 
 def stage_gateway(engine: Engine, folder: Path, events: Iterable[GatewayEvent]) -> StagedSide:
     """Stage the gateway's events, which come in the order of their sequence."""
-    rows = _in_order(events, lambda event: event.event_sequence, gateway_rows)
+    rows = map(gateway_rows, _ordered(events, lambda event: event.event_sequence))
     return _stage(engine, folder, Side.GATEWAY, rows, Exclusion.NO_MONEY)
 
 
@@ -73,25 +82,18 @@ def stage_ledger(
     engine: Engine, folder: Path, transactions: Iterable[LedgerTransaction], pots: PotAccounts
 ) -> StagedSide:
     """Stage the ledger's posted transactions, which come in the order of their sequence."""
-    rows = _in_order(
-        transactions,
-        lambda transaction: transaction.sequence,
-        lambda transaction: ledger_rows(transaction, pots),
-    )
+    ordered = _ordered(transactions, lambda transaction: transaction.sequence)
+    rows = (ledger_rows(transaction, pots) for transaction in ordered)
     return _stage(engine, folder, Side.LEDGER, rows, Exclusion.INTERNAL)
 
 
-def _in_order(
-    sources: Iterable[Source],
-    sequence: Callable[[Source], int],
-    rows: Callable[[Source], list[StagedRow]],
-) -> Iterator[list[StagedRow]]:
+def _ordered(sources: Iterable[Source], position: Callable[[Source], int]) -> Iterator[Source]:
     last = 0
     for source in sources:
-        if sequence(source) <= last:
-            raise StagingError(f"Sequence {sequence(source)} came after {last}")
-        last = sequence(source)
-        yield rows(source)
+        if position(source) <= last:
+            raise StagingError(f"Position {position(source)} came after {last}")
+        last = position(source)
+        yield source
 
 
 def _stage(
@@ -126,9 +128,9 @@ def _stage(
 def _refuse_impossible(row: StagedRow) -> None:
     """Keys are printable: ids and hashes that are made of them part them by other characters."""
     checked(row.amount_minor)
+    currency(row.currency_code)
     texts = (
         row.row_id
-        + row.currency_code
         + row.object_id
         + row.fact
         + row.movement_key
