@@ -1,11 +1,9 @@
 """Stage: sources stream in, Parquet files of rows come out, with counts, sums and hashes.
 
-Rows pass through a CSV file on disk, so memory stays the same for a thousand rows and for ten
+Rows pass through a text file on disk, so memory stays the same for a thousand rows and for ten
 million. They keep the order of their source, which is total: a sequence, or the lines of a file.
 """
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -31,6 +29,7 @@ _TYPES = {
 }
 _TEXT_COLUMNS = [name for name, kind in _TYPES.items() if kind == "VARCHAR"]
 _BATCH = 2_000
+_UNIT = "\x1f"
 
 Source = TypeVar("Source")
 
@@ -111,7 +110,7 @@ def _stage(
     excluded: Counter[Exclusion] = Counter()
     sums_minor: Counter[tuple[str, str]] = Counter()
     batch: list[StagedRow] = []
-    path = engine.work / f"{side}.csv"
+    path = engine.work / f"{side}.text"
     with path.open("w", encoding="utf-8", newline="") as file:
         for rows in sources:
             source_count += 1
@@ -122,9 +121,9 @@ def _stage(
             batch += rows
             if len(batch) >= _BATCH:
                 engine.check()
-                file.write(_to_csv(batch))
+                file.write(_to_text(batch))
                 batch.clear()
-        file.write(_to_csv(batch))
+        file.write(_to_text(batch))
     for _, code in sums_minor:
         currency(code)
     facts = write_parquet(engine, f"FROM {_reader(path)}", folder / input_name(side))
@@ -132,23 +131,24 @@ def _stage(
     return StagedSide(side, facts, source_count, dict(excluded), dict(sums_minor))
 
 
-def _to_csv(rows: list[StagedRow]) -> str:
-    """Return the rows as lines of CSV.
+def _to_text(rows: list[StagedRow]) -> str:
+    """Return the rows as lines whose fields a unit separator parts.
 
-    Keys are printable: ids and hashes that are made of them part them by other characters.
+    Nothing needs quoting, because keys are printable; those that are not are refused, since ids and
+    hashes, too, are made of keys with such separators.
     """
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    lines = text.getvalue()
-    if lines.count("\n") != len(rows) or not lines.replace("\n", "").isprintable():
+    text = "".join([_UNIT.join(map(str, row)) + "\n" for row in rows])
+    fields = text.replace(_UNIT, "").replace("\n", "")
+    is_whole = text.count("\n") == len(rows) and text.count(_UNIT) == len(rows) * (len(_TYPES) - 1)
+    if not (is_whole and fields.isprintable()):
         bad = next(row for row in rows if not "".join(map(str, row)).isprintable())
         raise StagingError(f"Row {bad.side} {bad.row_id!a} has a character that is not printable")
-    return lines
+    return text
 
 
-def _reader(text: Path) -> str:
+def _reader(path: Path) -> str:
     columns = ", ".join(f"'{name}': '{kind}'" for name, kind in _TYPES.items())
     return (
-        f"read_csv({literal(text)}, header = false, auto_detect = false, delim = ',', "
-        f"quote = '\"', escape = '\"', columns = {{{columns}}}, force_not_null = {_TEXT_COLUMNS})"
+        f"read_csv({literal(path)}, header = false, auto_detect = false, delim = '{_UNIT}', "
+        f"quote = '', escape = '', columns = {{{columns}}}, force_not_null = {_TEXT_COLUMNS})"
     )
