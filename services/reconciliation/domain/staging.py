@@ -43,102 +43,72 @@ def settlement_rows(batch_number: int, line: ReportLine) -> list[StagedRow]:
     A movement (the gross) and a fee; where the net's currency differs, also the two sides of the
     exchange. What an unknown type means is not ours to guess: it gives its net in one row.
     """
-    parts: list[tuple[str, Pot, str, int, MovementKind]]
-    if line.kind is MovementKind.UNCLASSIFIED:
-        parts = [("movement", Pot.PROVIDER, line.net_currency, line.net_minor, line.kind)]
-    else:
-        fee_kind = FEE_OF.get(line.kind, MovementKind.ACCOUNT_FEE)
-        parts = [
-            ("movement", Pot.PROVIDER, line.gross_currency, line.gross_minor, line.kind),
-            ("fee", Pot.PROVIDER, line.net_currency, -line.fee_minor, fee_kind),
-        ]
-        if line.kind in _OTHER_POT_OF:
-            pot = _OTHER_POT_OF[line.kind]
-            parts.append(("other", pot, line.gross_currency, -line.gross_minor, line.kind))
-        if line.gross_currency != line.net_currency:
-            bought = line.net_minor + line.fee_minor
-            kind = MovementKind.EXCHANGE
-            parts += [
-                ("sold", Pot.PROVIDER, line.gross_currency, -line.gross_minor, kind),
-                ("bought", Pot.PROVIDER, line.net_currency, bought, kind),
-            ]
-    occurred_us = to_micros(line.occurred_at)
+    kind, gross_minor, net_currency = line.kind, line.gross_minor, line.net_currency
     key = line.join_key
     # A sweep's own line counts among the lines of that sweep, so that they sum to 0.
-    sweep_key = key if line.kind is MovementKind.SWEEP else line.sweep_key
-    return [
-        StagedRow(
-            side=Side.SETTLEMENT,
-            row_id=f"{batch_number}:{line.line_number}:{part}",
-            pot=pot,
-            currency_code=currency_code,
-            amount_minor=amount_minor,
-            object_id="",
-            fact="",
-            movement_key=key,
-            movement_kind=kind,
-            sweep_key=sweep_key,
-            occurred_us=occurred_us,
-            position=line.line_number,
-            source_id=line.row_id,
-        )
-        for part, pot, currency_code, amount_minor, kind in parts
-        if amount_minor
-    ]
+    sweep_key = key if kind is MovementKind.SWEEP else line.sweep_key
+    prefix = f"{batch_number}:{line.line_number}:"
+    occurred_us = to_micros(line.occurred_at)
+    rows: list[StagedRow] = []
+
+    def add(part: str, pot: Pot, currency: str, amount_minor: int, kind: MovementKind) -> None:
+        if amount_minor:
+            rows.append(
+                StagedRow(
+                    Side.SETTLEMENT, prefix + part, pot, currency, amount_minor, "", "", key, kind,
+                    sweep_key, occurred_us, line.line_number, line.row_id,
+                )
+            )  # fmt: skip
+
+    if kind is MovementKind.UNCLASSIFIED:
+        add("movement", Pot.PROVIDER, net_currency, line.net_minor, kind)
+        return rows
+    add("movement", Pot.PROVIDER, line.gross_currency, gross_minor, kind)
+    if line.fee_minor:
+        fee_kind = FEE_OF.get(kind, MovementKind.ACCOUNT_FEE)
+        add("fee", Pot.PROVIDER, net_currency, -line.fee_minor, fee_kind)
+    if kind in _OTHER_POT_OF:
+        add("other", _OTHER_POT_OF[kind], line.gross_currency, -gross_minor, kind)
+    if line.gross_currency != net_currency:
+        exchange = MovementKind.EXCHANGE
+        add("sold", Pot.PROVIDER, line.gross_currency, -gross_minor, exchange)
+        add("bought", Pot.PROVIDER, net_currency, line.net_minor + line.fee_minor, exchange)
+    return rows
 
 
 def gateway_rows(event: GatewayEvent) -> list[StagedRow]:
     """Return one row a movement of the event that is not 0."""
-    occurred_us = to_micros(event.occurred_at)
+    occurred_us, sequence = to_micros(event.occurred_at), event.event_sequence
     return [
         StagedRow(
-            side=Side.GATEWAY,
-            row_id=f"{event.event_sequence}:{number}",
-            pot=movement.pot,
-            currency_code=movement.currency_code,
-            amount_minor=movement.amount_minor,
-            object_id=event.object_id,
-            fact=event.fact,
-            movement_key=movement.movement_key,
-            movement_kind=movement.movement_kind,
-            sweep_key="",
-            occurred_us=occurred_us,
-            position=event.event_sequence,
-            source_id=event.event_id,
+            Side.GATEWAY, f"{sequence}:{number}", movement.pot, movement.currency_code,
+            movement.amount_minor, event.object_id, event.fact, movement.movement_key,
+            movement.movement_kind, "", occurred_us, sequence, event.event_id,
         )
         for number, movement in enumerate(event.movements, start=1)
         if movement.amount_minor
-    ]
+    ]  # fmt: skip
 
 
 def ledger_rows(transaction: LedgerTransaction, pots: PotAccounts) -> list[StagedRow]:
     """Return one row a pot and currency that the transaction changes: debits less credits."""
-    effects: dict[tuple[Pot, str], int] = defaultdict(int)
+    effects: dict[tuple[Pot, str], int] = {}
     for entry in transaction.entries:
         pot = pots.get(entry.account_id)
         if pot is not None:
-            effects[pot, entry.currency_code] += entry.debit_less_credit_minor
-    occurred_us = to_micros(transaction.effective_at)
-    metadata = transaction.metadata
+            place = (pot, entry.currency_code)
+            effects[place] = effects.get(place, 0) + entry.debit_less_credit_minor
+    occurred_us, sequence = to_micros(transaction.effective_at), transaction.sequence
+    said = transaction.metadata.get
     return [
         StagedRow(
-            side=Side.LEDGER,
-            row_id=f"{transaction.sequence}:{pot}:{currency_code}",
-            pot=pot,
-            currency_code=currency_code,
-            amount_minor=amount_minor,
-            object_id=metadata.get("object", ""),
-            fact=metadata.get("fact", ""),
-            movement_key=metadata.get("movement_key", ""),
-            movement_kind=metadata.get("movement_kind", ""),
-            sweep_key="",
-            occurred_us=occurred_us,
-            position=transaction.sequence,
-            source_id=transaction.transaction_id,
+            Side.LEDGER, f"{sequence}:{pot}:{currency_code}", pot, currency_code,
+            amount_minor, said("object", ""), said("fact", ""), said("movement_key", ""),
+            said("movement_kind", ""), "", occurred_us, sequence, transaction.transaction_id,
         )
         for (pot, currency_code), amount_minor in sorted(effects.items())
         if amount_minor
-    ]
+    ]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

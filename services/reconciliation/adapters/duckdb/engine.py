@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
@@ -68,6 +68,13 @@ class Engine:
             return self._connection.execute(sql, parameters or None).fetchall()
         except duckdb.InterruptException as error:
             raise RunCancelledError from error
+
+    def insert(self, table: str, rows: Sequence[Sequence[object]]) -> None:
+        """Put a few rows of rules into a table."""
+        if rows:
+            places = ", ".join(f"({', '.join('?' * len(row))})" for row in rows)
+            values = [value for row in rows for value in row]
+            self._connection.execute(f"INSERT INTO {table} VALUES {places}", values)  # noqa: S608 - our own table.
 
     def stream(self, sql: str) -> Iterator[tuple[Any, ...]]:
         """Run one statement and yield its rows, a bounded number in memory.

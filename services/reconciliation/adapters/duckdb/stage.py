@@ -1,13 +1,13 @@
 """Stage: sources stream in, Parquet files of rows come out, with counts, sums and hashes.
 
-Rows pass through a CSV file on disk, so memory stays the same for a thousand rows and for ten
+Rows pass through a text file on disk, so memory stays the same for a thousand rows and for ten
 million. They keep the order of their source, which is total: a sequence, or the lines of a file.
 """
 
-import csv
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import TypeVar
 
@@ -28,7 +28,8 @@ _TYPES = {
     name: "BIGINT" if kind is int else "VARCHAR" for name, kind in StagedRow.__annotations__.items()
 }
 _TEXT_COLUMNS = [name for name, kind in _TYPES.items() if kind == "VARCHAR"]
-_CHECK_EVERY = 10_000
+_BATCH = 2_000
+_UNIT = "\x1f"
 
 Source = TypeVar("Source")
 
@@ -67,14 +68,14 @@ def stage_settlement(
     lines = (
         settlement_rows(batch_number, line)
         for batch_number, lines in batches
-        for line in _ordered(lines, lambda line: line.line_number)
+        for line in _ordered(lines, attrgetter("line_number"))
     )
     return _stage(engine, folder, Side.SETTLEMENT, lines, Exclusion.NO_MONEY)
 
 
 def stage_gateway(engine: Engine, folder: Path, events: Iterable[GatewayEvent]) -> StagedSide:
     """Stage the gateway's events, which come in the order of their sequence."""
-    rows = map(gateway_rows, _ordered(events, lambda event: event.event_sequence))
+    rows = map(gateway_rows, _ordered(events, attrgetter("event_sequence")))
     return _stage(engine, folder, Side.GATEWAY, rows, Exclusion.NO_MONEY)
 
 
@@ -82,7 +83,7 @@ def stage_ledger(
     engine: Engine, folder: Path, transactions: Iterable[LedgerTransaction], pots: PotAccounts
 ) -> StagedSide:
     """Stage the ledger's posted transactions, which come in the order of their sequence."""
-    ordered = _ordered(transactions, lambda transaction: transaction.sequence)
+    ordered = _ordered(transactions, attrgetter("sequence"))
     rows = (ledger_rows(transaction, pots) for transaction in ordered)
     return _stage(engine, folder, Side.LEDGER, rows, Exclusion.INTERNAL)
 
@@ -90,9 +91,10 @@ def stage_ledger(
 def _ordered(sources: Iterable[Source], position: Callable[[Source], int]) -> Iterator[Source]:
     last = 0
     for source in sources:
-        if position(source) <= last:
-            raise StagingError(f"Position {position(source)} came after {last}")
-        last = position(source)
+        here = position(source)
+        if here <= last:
+            raise StagingError(f"Position {here} came after {last}")
+        last = here
         yield source
 
 
@@ -107,44 +109,46 @@ def _stage(
     source_count = 0
     excluded: Counter[Exclusion] = Counter()
     sums_minor: Counter[tuple[str, str]] = Counter()
-    text = engine.work / f"{side}.csv"
-    with text.open("w", encoding="utf-8", newline="") as file:
-        write = csv.writer(file, lineterminator="\n").writerows
+    batch: list[StagedRow] = []
+    path = engine.work / f"{side}.text"
+    with path.open("w", encoding="utf-8", newline="") as file:
         for rows in sources:
             source_count += 1
-            if source_count % _CHECK_EVERY == 0:
-                engine.check()
             if not rows:
                 excluded[empty_rule] += 1
             for row in rows:
-                _refuse_impossible(row)
-                sums_minor[row.pot, row.currency_code] += row.amount_minor
-            write(rows)
-    facts = write_parquet(engine, f"FROM {_reader(text)}", folder / input_name(side))
-    text.unlink()
+                sums_minor[row.pot, row.currency_code] += checked(row.amount_minor)
+            batch += rows
+            if len(batch) >= _BATCH:
+                engine.check()
+                file.write(_to_text(batch))
+                batch.clear()
+        file.write(_to_text(batch))
+    for _, code in sums_minor:
+        currency(code)
+    facts = write_parquet(engine, f"FROM {_reader(path)}", folder / input_name(side))
+    path.unlink()
     return StagedSide(side, facts, source_count, dict(excluded), dict(sums_minor))
 
 
-def _refuse_impossible(row: StagedRow) -> None:
-    """Keys are printable: ids and hashes that are made of them part them by other characters."""
-    checked(row.amount_minor)
-    currency(row.currency_code)
-    texts = (
-        row.row_id
-        + row.object_id
-        + row.fact
-        + row.movement_key
-        + row.movement_kind
-        + row.sweep_key
-        + row.source_id
-    )
-    if not texts.isprintable():
-        raise StagingError(f"Row {row.side} {row.row_id} has a character that is not printable")
+def _to_text(rows: list[StagedRow]) -> str:
+    """Return the rows as lines whose fields a unit separator parts.
+
+    Nothing needs quoting, because keys are printable; those that are not are refused, since ids and
+    hashes, too, are made of keys with such separators.
+    """
+    text = "".join([_UNIT.join(map(str, row)) + "\n" for row in rows])
+    fields = text.replace(_UNIT, "").replace("\n", "")
+    is_whole = text.count("\n") == len(rows) and text.count(_UNIT) == len(rows) * (len(_TYPES) - 1)
+    if not (is_whole and fields.isprintable()):
+        bad = next(row for row in rows if not "".join(map(str, row)).isprintable())
+        raise StagingError(f"Row {bad.side} {bad.row_id!a} has a character that is not printable")
+    return text
 
 
-def _reader(text: Path) -> str:
+def _reader(path: Path) -> str:
     columns = ", ".join(f"'{name}': '{kind}'" for name, kind in _TYPES.items())
     return (
-        f"read_csv({literal(text)}, header = false, auto_detect = false, delim = ',', "
-        f"quote = '\"', escape = '\"', columns = {{{columns}}}, force_not_null = {_TEXT_COLUMNS})"
+        f"read_csv({literal(path)}, header = false, auto_detect = false, delim = '{_UNIT}', "
+        f"quote = '', escape = '', columns = {{{columns}}}, force_not_null = {_TEXT_COLUMNS})"
     )

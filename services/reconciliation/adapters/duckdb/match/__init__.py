@@ -77,24 +77,18 @@ def _load(engine: Engine, scope: RunScope, rules: Rules) -> None:
     engine.script(__name__, "schema.sql")
     day = scope.business_date
     id_prefix = f"{scope.tenant_id}\x1f{scope.provider}\x1f{scope.provider_account}"
-    engine.run("INSERT INTO run VALUES ($day, $id_prefix)", day=day, id_prefix=id_prefix)
-    for kind in sorted(rules.report_only_kinds):
-        engine.run("INSERT INTO report_only VALUES ($kind)", kind=str(kind))
-    for break_class, severity in SEVERITY_OF.items():
-        engine.run(
-            "INSERT INTO severities VALUES ($class, $severity)",
-            **{"class": str(break_class), "severity": str(severity)},
-        )
-    for comparison, shape in SCOPES.items():
-        for side in (shape.outside, Side.LEDGER):
-            for kind_text in ("", "*", *MovementKind):
-                engine.run(
-                    "INSERT INTO grace VALUES ($comparison, $side, $kind, $break_date)",
-                    comparison=str(comparison),
-                    side=str(side),
-                    kind=str(kind_text),
-                    break_date=rules.break_date(comparison, side, kind_text, day),
-                )
+    engine.insert("run", [(day, id_prefix)])
+    engine.insert("report_only", [(str(kind),) for kind in sorted(rules.report_only_kinds)])
+    engine.insert("severities", [(str(name), str(bad)) for name, bad in SEVERITY_OF.items()])
+    engine.insert(
+        "grace",
+        [
+            (str(comparison), str(side), str(kind), rules.break_date(comparison, side, kind, day))
+            for comparison, shape in SCOPES.items()
+            for side in (shape.outside, Side.LEDGER)
+            for kind in ("", "*", *MovementKind)
+        ],
+    )
 
 
 def _match_one(engine: Engine, comparison: Comparison, folders: RunFolders) -> dict[str, FileFacts]:

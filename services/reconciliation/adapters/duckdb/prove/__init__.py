@@ -117,7 +117,8 @@ def _round_trips(bench: Bench, comparison: Comparison) -> list[RoundTrip]:
             f"""
             SELECT pot, key, kind, currency_code, side, count(*), sum(abs(amount_minor)) AS gross
             FROM result_closed WHERE method = 'ROUND_TRIP'
-            GROUP BY ALL ORDER BY gross DESC, pot, key, kind, currency_code, side LIMIT {_ROUND_TRIPS_SHOWN}
+            GROUP BY ALL ORDER BY gross DESC, pot, key, kind, currency_code, side
+            LIMIT {_ROUND_TRIPS_SHOWN}
             """  # noqa: S608 - a number of ours.
         )
     ]

@@ -11,6 +11,7 @@ from services.reconciliation.adapters.duckdb.prove.evidence import Bench, Findin
 from services.reconciliation.domain.breaks import BreakKey, break_id
 from services.reconciliation.domain.classes import SEVERITY_OF
 from services.reconciliation.domain.rows import SCOPES, Comparison, Side
+from services.reconciliation.domain.rules import Rules
 
 _COLUMNS_OF = {
     Comparison.BOOKING: ("object_id", "fact"),
@@ -26,41 +27,29 @@ def load_rules(bench: Bench) -> None:
     """Bring the rules where the SQL can see them: as data, not as dates."""
     engine, rules = bench.engine, bench.evidence.rules
     engine.run("CREATE TABLE holidays (day DATE)")
-    for day in sorted(rules.calendar.holidays):
-        engine.run("INSERT INTO holidays VALUES ($day)", day=day)
+    engine.insert("holidays", [(day,) for day in sorted(rules.calendar.holidays)])
     engine.run("CREATE TABLE report_only_kinds (kind VARCHAR)")
-    for kind in sorted(rules.report_only_kinds):
-        engine.run("INSERT INTO report_only_kinds VALUES ($kind)", kind=str(kind))
+    engine.insert("report_only_kinds", [(str(kind),) for kind in sorted(rules.report_only_kinds)])
     engine.run("CREATE TABLE default_severities (class VARCHAR, severity VARCHAR)")
-    for break_class, severity in SEVERITY_OF.items():
-        engine.run(
-            "INSERT INTO default_severities VALUES ($name, $severity)",
-            name=str(break_class),
-            severity=str(severity),
-        )
-    _load_grace(bench)
+    engine.insert(
+        "default_severities", [(str(name), str(bad)) for name, bad in SEVERITY_OF.items()]
+    )
+    engine.run(
+        "CREATE TABLE grace_days (comparison VARCHAR, side VARCHAR, kind VARCHAR, days INTEGER)"
+    )
+    engine.insert("grace_days", _grace_days(rules))
     engine.script(__package__, "decisions.sql")
 
 
-def _load_grace(bench: Bench) -> None:
+def _grace_days(rules: Rules) -> list[tuple[str, str, str, int]]:
     """I gives one day to all but unkeyed rows, II what the rules say; `*` is any other kind."""
-    rules = bench.evidence.rules
-    days = [(Comparison.BOOKING, side, "*", 1) for side in (Side.GATEWAY, Side.LEDGER)]
-    days += [(Comparison.BOOKING, Side.LEDGER, "", 0)]
+    booking, provider = Comparison.BOOKING.value, Comparison.PROVIDER.value
+    days = [(booking, side.value, "*", 1) for side in (Side.GATEWAY, Side.LEDGER)]
+    days += [(booking, Side.LEDGER.value, "", 0)]
     for side in (Side.SETTLEMENT, Side.LEDGER):
-        named = ["", "*", "unclassified", *map(str, rules.settlement_grace_days_of)]
-        days += [(Comparison.PROVIDER, side, kind, rules.grace_days(side, kind)) for kind in named]
-    bench.engine.run(
-        "CREATE TABLE grace_days (comparison VARCHAR, side VARCHAR, kind VARCHAR, days INTEGER)"
-    )
-    for comparison, side, kind, number in days:
-        bench.engine.run(
-            "INSERT INTO grace_days VALUES ($comparison, $side, $kind, $days)",
-            comparison=str(comparison),
-            side=str(side),
-            kind=kind,
-            days=number,
-        )
+        kinds = ["", "*", "unclassified", *map(str, rules.settlement_grace_days_of)]
+        days += [(provider, side.value, kind, rules.grace_days(side, kind)) for kind in kinds]
+    return days
 
 
 def load_sources(bench: Bench, comparison: Comparison) -> None:
