@@ -38,7 +38,7 @@ class Page:
 
     Args:
         request: the request.
-        size: how many to return: 0 asks for 100, and more than 1,000 is coerced.
+        size: how many to return.
         after: the position after which the page begins; None for the first page.
     """
 
@@ -47,14 +47,19 @@ class Page:
     after: str | None
 
     @classmethod
-    def of(cls, request: Message) -> Self:
+    def of(cls, request: Message, default: int = DEFAULT, most: int = MOST) -> Self:
         """Read a list request's paging fields.
+
+        Args:
+            request: the request.
+            default: what a size of 0 asks for.
+            most: more than that is coerced to it.
 
         Raises:
             DomainError: INVALID_PAGE_TOKEN, if the token is damaged or another request's.
         """
         paged = cast("_Paged", request)
-        size = min(paged.page_size or DEFAULT, MOST)
+        size = min(paged.page_size or default, most)
         return cls(request, size, _decode(request, paged.page_token))
 
     def token_after(self, position: str) -> str:

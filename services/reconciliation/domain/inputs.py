@@ -29,7 +29,9 @@ class GatewayMovement:
     currency_code: str
     amount_minor: int
     movement_key: str
-    movement_kind: MovementKind
+    """The provider's id of what moved; empty if nothing moved there."""
+    movement_kind: MovementKind | None
+    """None if nothing moved at the provider, as inside CLEARING."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,7 +83,7 @@ def gateway_rows(event: GatewayEvent) -> list[StagedRow]:
         StagedRow(
             Side.GATEWAY, f"{sequence}:{number}", movement.pot, movement.currency_code,
             movement.amount_minor, event.object_id, event.fact, movement.movement_key,
-            movement.movement_kind, "", occurred_us, sequence, event.event_id,
+            movement.movement_kind or "", "", occurred_us, sequence, event.event_id,
         )
         for number, movement in enumerate(event.movements, start=1)
         if movement.amount_minor

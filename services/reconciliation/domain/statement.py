@@ -1,7 +1,7 @@
 """The statement: what a run publishes, as data. Amounts are signed minor units of one currency."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from services.formats.report import ReportBalance
 from services.kernel.movements import Pot
@@ -47,6 +47,8 @@ class Figure:
 
     count: int
     net_minor: int
+    gross_minor: int
+    """The sum of their sizes without signs: what opposite amounts hide from the net."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,15 @@ class RoundTrip:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenGroups:
+    """How many open groups of a run are breaks, warnings and pending."""
+
+    breaks: int
+    warnings: int
+    pending: int
+
+
+@dataclass(frozen=True, slots=True)
 class Statement:
     """The published result of a run."""
 
@@ -168,16 +179,32 @@ class Statement:
     """The provider's opening and closing balances, given or computed: the next run's openings."""
 
     @property
-    def verdict(self) -> Verdict:
-        """What the run may claim."""
+    def open_groups(self) -> OpenGroups:
+        """What is open at the end, over all sections."""
         breaks, warnings, pending = (0, 0, 0)
         for total in (total for section in self.sections for total in section.classes):
             breaks += total.count if total.severity.is_break else 0
             warnings += total.count if total.severity is Severity.WARNING else 0
             pending += total.count if total.severity is Severity.PENDING else 0
+        return OpenGroups(breaks, warnings, pending)
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the run may claim."""
+        found = self.open_groups
         return verdict(
             proven=all(proof.holds for proof in self.proofs),
-            breaks=breaks,
-            warnings=warnings + len(self.round_trips),
-            pending=pending,
+            breaks=found.breaks,
+            warnings=found.warnings + len(self.round_trips),
+            pending=found.pending,
         )
+
+    def lacking(self, inputs: Sequence[str]) -> "Statement":
+        """Return the statement of a run whose inputs were not all there: its first proof fails.
+
+        Args:
+            inputs: what was missing, in sentences; none leaves the statement as it is.
+        """
+        first, *others = self.proofs
+        failed = replace(first, failures=(*inputs, *first.failures))
+        return replace(self, proofs=(failed, *others))

@@ -25,12 +25,12 @@ from services.reconciliation.domain.statement import (
 )
 from services.reconciliation.domain.verdict import Verdict
 
-NOTHING = Figure(0, 0)
+NOTHING = Figure(0, 0, 0)
 OUTSIDE = RollForward(
-    Side.SETTLEMENT, NOTHING, Figure(3, 3000), Figure(2, 2500), NOTHING, Figure(1, 500)
+    Side.SETTLEMENT, NOTHING, Figure(3, 3000, 3000), Figure(2, 2500, 2500), NOTHING, Figure(1, 500, 500)
 )
 LEDGER = RollForward(
-    Side.LEDGER, Figure(1, 10), Figure(2, 2500), Figure(2, 2500), NOTHING, Figure(1, 10)
+    Side.LEDGER, Figure(1, 10, 10), Figure(2, 2500, 2500), Figure(2, 2500, 2500), NOTHING, Figure(1, 10, 10)
 )
 SECTION = Section(
     Comparison.PROVIDER,
@@ -73,8 +73,8 @@ def test_a_roll_forward_holds_in_count_and_in_sum() -> None:
     """A row too many fails even if it is worth nothing, and so does a cent."""
     assert OUTSIDE.holds
     assert LEDGER.holds
-    assert not replace(OUTSIDE, closing=Figure(2, 500)).holds
-    assert not replace(OUTSIDE, closing=Figure(1, 501)).holds
+    assert not replace(OUTSIDE, closing=Figure(2, 500, 500)).holds
+    assert not replace(OUTSIDE, closing=Figure(1, 501, 501)).holds
 
 
 def test_the_verdict_follows_proofs_breaks_warnings_and_pending() -> None:

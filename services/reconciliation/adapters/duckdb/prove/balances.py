@@ -21,7 +21,7 @@ from services.reconciliation.domain.statement import (
 from services.reconciliation.domain.verdict import Verdict
 
 _STAGES = ("opening", "new", "closed", "round_trips", "closing")
-_NOTHING = Figure(0, 0)
+_NOTHING = Figure(0, 0, 0)
 
 
 class Place(NamedTuple):
@@ -112,8 +112,9 @@ def sections(
     shape = SCOPES[comparison]
     bench.engine.script(__package__, "totals.sql")
     figures: dict[Place, dict[tuple[str, str], Figure]] = {}
-    for stage, side, pot, currency, rows, net in bench.engine.run("FROM totals"):
-        figures.setdefault(Place(Pot(pot), currency), {})[side, stage] = Figure(rows, int(net))
+    for stage, side, pot, currency, rows, net, gross in bench.engine.run("FROM totals"):
+        figure = Figure(rows, int(net), int(gross))
+        figures.setdefault(Place(Pot(pot), currency), {})[side, stage] = figure
     classes = _class_totals(bench)
     has_balances = comparison is Comparison.PROVIDER
     places = set(figures)

@@ -1,7 +1,14 @@
 -- Proof 7, and the statement's figures: how many rows and how much money stood where.
 
 CREATE OR REPLACE TABLE totals AS
-SELECT stage, side, pot, currency_code, count(*) AS rows, sum(amount_minor) AS net_minor
+SELECT
+    stage,
+    side,
+    pot,
+    currency_code,
+    count(*) AS rows,
+    sum(amount_minor) AS net_minor,
+    sum(abs(amount_minor::HUGEINT)) AS gross_minor
 FROM (
     SELECT 'opening' AS stage, side, pot, currency_code, amount_minor FROM carried_open
     UNION ALL
