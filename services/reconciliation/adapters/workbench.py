@@ -11,7 +11,8 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from services import formats
-from services.formats.report import ReportFormatError
+from services.formats.report import ReportFormatError, SettlementReport
+from services.kernel.money import MoneyError
 from services.kernel.movements import Pot
 from services.reconciliation.adapters.duckdb.engine import (
     Engine,
@@ -34,12 +35,14 @@ from services.reconciliation.adapters.duckdb.prove import Evidence, prove
 from services.reconciliation.adapters.duckdb.seal import seal
 from services.reconciliation.adapters.duckdb.stage import (
     StagedSide,
+    StagingError,
     stage_gateway,
     stage_ledger,
     stage_settlement,
 )
 from services.reconciliation.adapters.object_store import FolderStore
 from services.reconciliation.adapters.threads import Pulled, in_thread
+from services.reconciliation.application.ports import BadInputError
 from services.reconciliation.domain.breaks import Break, BreakKey, Lifecycle
 from services.reconciliation.domain.classes import BreakClass, Severity
 from services.reconciliation.domain.inputs import (
@@ -70,7 +73,7 @@ from services.reconciliation.domain.steps import (
 )
 
 _BREAKS_PAGE = 1_000
-_MARKDOWN_LENGTH_MAX = 12_000
+_MARKDOWN_BYTES_MAX = 14_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +89,16 @@ class StagedFacts:
     scanned: ScannedRange | None
     """What the export said of itself; None for reports."""
     reports: tuple[ReportTotals, ...]
+    balances: tuple[LedgerBalance, ...]
+    """The ledger's own, at the cut."""
 
     @classmethod
     def of(
-        cls, staged: StagedSide, scanned: ScannedRange | None, reports: Sequence[ReportTotals] = ()
+        cls,
+        staged: StagedSide,
+        scanned: ScannedRange | None,
+        reports: Sequence[ReportTotals] = (),
+        balances: Sequence[LedgerBalance] = (),
     ) -> "StagedFacts":
         """Return what is stored of a staged side."""
         sums_minor = [(pot, code, net) for (pot, code), net in sorted(staged.sums_minor.items())]
@@ -101,6 +110,7 @@ class StagedFacts:
             sums_minor,
             scanned,
             tuple(reports),
+            tuple(balances),
         )
 
     @property
@@ -131,18 +141,14 @@ class DuckDbWorkbench:
 
     async def stage_settlement(self, _scope: RunScope, reports: Sequence[StoredReport]) -> Staged:
         def work(watch: Watch) -> Staged:
-            parsed = []
-            totals = []
-            for stored in reports:
-                report = formats.parse(stored.input.report_format, stored.content)
-                if report.batch_number != stored.input.batch_number:
-                    raise ReportFormatError(
-                        f"The file is report {report.batch_number}, not {stored.input.batch_number}"
-                    )
-                parsed.append((report.batch_number, report.lines))
-                totals.append(totals_of(report, stored.input.sha256))
-            with self._step(watch) as (engine, folder):
-                staged = stage_settlement(engine, folder, parsed)
+            with self._staging(watch) as (engine, folder):
+                parsed = [_parsed(stored) for stored in reports]
+                batches = [(report.batch_number, report.lines) for report in parsed]
+                staged = stage_settlement(engine, folder, batches)
+                totals = [
+                    totals_of(report, stored.input.sha256)
+                    for report, stored in zip(parsed, reports, strict=True)
+                ]
                 return self._keep_staged(folder, StagedFacts.of(staged, None, totals))
 
         return await in_thread(work)
@@ -154,7 +160,7 @@ class DuckDbWorkbench:
 
         def work(watch: Watch) -> Staged:
             events = Pulled(exported, loop, watch)
-            with self._step(watch) as (engine, folder):
+            with self._staging(watch) as (engine, folder):
                 staged = stage_gateway(engine, folder, events)
                 return self._keep_staged(folder, StagedFacts.of(staged, events.scanned))
 
@@ -165,14 +171,16 @@ class DuckDbWorkbench:
         _scope: RunScope,
         exported: AsyncIterator[Sequence[LedgerTransaction] | ScannedRange],
         pots: Mapping[str, Pot],
+        balances: Sequence[LedgerBalance],
     ) -> Staged:
         loop = asyncio.get_running_loop()
 
         def work(watch: Watch) -> Staged:
             transactions = Pulled(exported, loop, watch)
-            with self._step(watch) as (engine, folder):
+            with self._staging(watch) as (engine, folder):
                 staged = stage_ledger(engine, folder, transactions, pots)
-                return self._keep_staged(folder, StagedFacts.of(staged, transactions.scanned))
+                facts = StagedFacts.of(staged, transactions.scanned, balances=balances)
+                return self._keep_staged(folder, facts)
 
         return await in_thread(work)
 
@@ -196,7 +204,6 @@ class DuckDbWorkbench:
         cut: RunCut,
         staged: Sequence[Staged],
         matched: Matched,
-        balances: Sequence[LedgerBalance],
         lacking: Sequence[IncompleteReason],
     ) -> Proven:
         def work(watch: Watch) -> Proven:
@@ -205,7 +212,7 @@ class DuckDbWorkbench:
                 results = _RESULTS.validate_json(self._store.read(matched.facts_sha256))
                 for name, facts in results.items():
                     self._store.bring(facts.sha256, folder / name)
-                evidence = self._evidence(folder, scope, cut, staged, results, balances)
+                evidence = self._evidence(folder, scope, cut, staged, results)
                 proven = prove(engine, evidence)
                 statement = proven.lacking([LACKING[reason] for reason in lacking])
                 seal(evidence, statement)
@@ -217,7 +224,7 @@ class DuckDbWorkbench:
                     counts=_counts(engine, folder, statement, staged),
                     manifest_sha256=self._store.put(folder / MANIFEST),
                     statement_sha256=self._store.put_bytes(_STATEMENT.dump_json(statement)),
-                    markdown=to_markdown(statement)[:_MARKDOWN_LENGTH_MAX],
+                    markdown=_shortened(to_markdown(statement)),
                 )
 
         return await in_thread(work)
@@ -238,6 +245,15 @@ class DuckDbWorkbench:
                     found = engine.stream(f"FROM read_parquet({source}) ORDER BY break_id")
                     while page := await asyncio.to_thread(_page, found):
                         yield [_break(row) for row in page]
+
+    @contextmanager
+    def _staging(self, watch: Watch) -> Iterator[tuple[Engine, Path]]:
+        """Offer what `_step` does; what a source sent that cannot be is a BadInputError."""
+        try:
+            with self._step(watch) as step:
+                yield step
+        except (StagingError, MoneyError, ReportFormatError) as error:
+            raise BadInputError(str(error)) from error
 
     @contextmanager
     def _step(self, watch: Watch) -> Iterator[tuple[Engine, Path]]:
@@ -297,7 +313,6 @@ class DuckDbWorkbench:
         cut: RunCut,
         staged: Sequence[Staged],
         results: Mapping[str, FileFacts],
-        balances: Sequence[LedgerBalance],
     ) -> Evidence:
         facts = {
             side.side: _STAGED.validate_json(self._store.read(side.facts_sha256)) for side in staged
@@ -316,7 +331,7 @@ class DuckDbWorkbench:
             ledger_range=ledger_range,
             gateway_range=gateway_range,
             pots=cut.accounts,
-            ledger_balances=balances,
+            ledger_balances=facts[Side.LEDGER].balances,
             predecessor_sha256=cut.predecessor_manifest_sha256,
         )
 
@@ -352,6 +367,23 @@ def _counts(
         warnings=statement.open_groups.warnings,
         pending=statement.open_groups.pending,
     )
+
+
+def _parsed(stored: StoredReport) -> SettlementReport:
+    report = formats.parse(stored.input.report_format, stored.content)
+    if report.batch_number != stored.input.batch_number:
+        raise ReportFormatError(
+            f"The file is report {report.batch_number}, not {stored.input.batch_number}"
+        )
+    return report
+
+
+def _shortened(markdown: str) -> str:
+    """Return as much of a statement as a run's page holds; GetStatement has all of it."""
+    content = markdown.encode()
+    if len(content) <= _MARKDOWN_BYTES_MAX:
+        return markdown
+    return content[:_MARKDOWN_BYTES_MAX].decode(errors="ignore") + "\n\n…"
 
 
 def _page(rows: Iterator[tuple[Any, ...]]) -> list[tuple[Any, ...]]:

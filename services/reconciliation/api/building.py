@@ -1,15 +1,14 @@
 """Runs and breaks to protobuf. The enums of the contract have our names, with a prefix."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import quote
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.kernel.clock import to_micros
 from services.reconciliation.application.ports import BreakView
 from services.reconciliation.domain import runs
+from services.reconciliation.domain.links import Links
 from services.reconciliation.domain.rows import Side
 from services.reconciliation.domain.verdict import Verdict
 from vezne.reconciliation.v1.break_pb2 import (
@@ -54,21 +53,6 @@ def timestamp(moment: datetime) -> Timestamp:
 def maybe_timestamp(moment: datetime | None) -> Timestamp | None:
     """Build a timestamp, if there is a moment."""
     return None if moment is None else timestamp(moment)
-
-
-@dataclass(frozen=True, slots=True)
-class Links:
-    """Where the Temporal Web UI shows workflows; without a URL, no links are given."""
-
-    ui_url: str
-    namespace: str
-
-    def to(self, workflow_id: str) -> str:
-        """Return the URL of a workflow's page."""
-        if not self.ui_url:
-            return ""
-        place = f"namespaces/{quote(self.namespace, safe='')}/workflows"
-        return f"{self.ui_url.rstrip('/')}/{place}/{quote(workflow_id, safe='')}"
 
 
 def run_builder(links: Links) -> RunBuilder:

@@ -94,7 +94,9 @@ def break_filter(request: ListBreaksRequest) -> BreakFilter:
         comparisons=[
             Comparison.Name(one).removeprefix("COMPARISON_").lower() for one in request.comparisons
         ],
-        classes=[BreakClass.Name(one).removeprefix("BREAK_CLASS_") for one in request.break_classes],
+        classes=[
+            BreakClass.Name(one).removeprefix("BREAK_CLASS_") for one in request.break_classes
+        ],
         severities=[Severity.Name(one).removeprefix("SEVERITY_") for one in request.severities],
         lifecycles=[
             BreakLifecycle.Name(one).removeprefix("BREAK_LIFECYCLE_") for one in request.lifecycles

@@ -77,13 +77,21 @@ class RunComparing:
             return staged
 
     async def stage_ledger(self, plan: RunPlan) -> Staged:
-        """Stage the ledger's transactions between the previous cut and this one."""
+        """Stage the ledger's transactions between the previous cut and this one.
+
+        Its own balances at the cut are kept beside them: the proof asks nobody any more.
+        """
         async with self._phases.of(plan, RunPhase.STAGE_LEDGER) as note:
             cut = await self._cut(plan)
             exported = self._ledger.export(
                 plan.tenant_id, cut.ledger.after, cut.ledger.through, list(cut.accounts)
             )
-            staged = await self._workbench.stage_ledger(plan.scope, exported, cut.accounts)
+            staged = await self._workbench.stage_ledger(
+                plan.scope,
+                exported,
+                cut.accounts,
+                await self._ledger.balances(plan.tenant_id, list(cut.accounts), cut.ledger.through),
+            )
             note.text = _count(staged, "transactions")
             return staged
 
@@ -101,15 +109,10 @@ class RunComparing:
         matched: Matched,
         lacking: Sequence[IncompleteReason],
     ) -> Proven:
-        """Prove the run from its files and the ledger's own balances at the cut."""
+        """Prove the run from its files, which hold the ledger's own balances at the cut."""
         async with self._phases.of(plan, RunPhase.PROVE) as note:
             cut = await self._cut(plan)
-            balances = await self._ledger.balances(
-                plan.tenant_id, list(cut.accounts), cut.ledger.through
-            )
-            proven = await self._workbench.prove(
-                plan.scope, cut, staged, matched, balances, lacking
-            )
+            proven = await self._workbench.prove(plan.scope, cut, staged, matched, lacking)
             note.text = proven.verdict
             return proven
 

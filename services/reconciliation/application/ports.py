@@ -317,15 +317,18 @@ class Workflows(Protocol):
         ...
 
 
+class BadInputError(Exception):
+    """What a source sent cannot be: the message says what. Asking again gives the same."""
+
+
 class Workbench(Protocol):
-    """Where files are made: by content, so that a step done twice gives the same files."""
+    """Where files are made: by content, so that a step done twice gives the same files.
+
+    The three that stage raise BadInputError.
+    """
 
     async def stage_settlement(self, scope: RunScope, reports: Sequence[StoredReport]) -> Staged:
-        """Stage the lines of the reports, by batch number.
-
-        Raises:
-            ReportFormatError: a report cannot be read or does not tie.
-        """
+        """Stage the lines of the reports, by batch number."""
         ...
 
     async def stage_gateway(
@@ -339,8 +342,9 @@ class Workbench(Protocol):
         scope: RunScope,
         exported: AsyncIterator[Sequence[LedgerTransaction] | ScannedRange],
         pots: Mapping[str, Pot],
+        balances: Sequence[LedgerBalance],
     ) -> Staged:
-        """Stage the ledger's transactions."""
+        """Stage the ledger's transactions, and keep its balances at the cut for the proof."""
         ...
 
     async def match(self, scope: RunScope, cut: RunCut, staged: Sequence[Staged]) -> Matched:
@@ -353,7 +357,6 @@ class Workbench(Protocol):
         cut: RunCut,
         staged: Sequence[Staged],
         matched: Matched,
-        balances: Sequence[LedgerBalance],
         lacking: Sequence[IncompleteReason],
     ) -> Proven:
         """Prove the run, seal its files and store its statement."""

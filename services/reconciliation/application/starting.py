@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from services.kernel.clock import Clock
 from services.reconciliation.application.ports import Claimed, Gateway, RunClaims, Workflows
+from services.reconciliation.domain.links import Links
 from services.reconciliation.domain.reasons import Reason, ReconciliationError
 from services.reconciliation.domain.runs import (
     Run,
@@ -29,10 +30,12 @@ class StartRules:
 
     Args:
         zone: in which business dates end.
+        links: where people look at workflows.
         waits: how long a run waits for what it needs.
     """
 
     zone: ZoneInfo
+    links: Links
     waits: Waits
 
 
@@ -111,7 +114,7 @@ class RunStarter:
 
     def plan(self, run: Run) -> RunPlan:
         """Return what the workflow of a run is started with."""
-        return run.plan(self._rules.waits)
+        return run.plan(self._rules.links.to(run.workflow_id), self._rules.waits)
 
     def _refuse_unless_over(self, request: RunRequest) -> None:
         today = self._clock().astimezone(self._rules.zone).date()

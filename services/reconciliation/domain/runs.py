@@ -196,6 +196,8 @@ class RunPlan:
     trigger: RunTrigger
     rerun_number: int
     workflow_id: str
+    workflow_url: str
+    """Empty if nobody said where the Temporal Web UI is."""
     waits: Waits
 
     @property
@@ -263,7 +265,7 @@ class Run:
         """Whether it will never change by itself again."""
         return self.state is not RunState.RUNNING
 
-    def plan(self, waits: Waits) -> RunPlan:
+    def plan(self, workflow_url: str, waits: Waits) -> RunPlan:
         """Return what its workflow is started with."""
         return RunPlan(
             self.tenant_id,
@@ -275,6 +277,7 @@ class Run:
             self.trigger,
             self.rerun_number,
             self.workflow_id,
+            workflow_url,
             waits,
         )
 

@@ -132,7 +132,8 @@ _PUBLISH = """
 UPDATE reconciliation.runs AS own
 SET state = 'PUBLISHED', verdict = :verdict, incomplete_reasons = :reasons,
     counts = CAST(:counts AS jsonb), manifest_sha256 = :manifest, alerts_held = :alerts_held,
-    publish_time = :now, update_time = :now, claims = own.mode = 'COMMIT' AND :verdict <> 'INCOMPLETE',
+    publish_time = :now, update_time = :now,
+    claims = own.mode = 'COMMIT' AND :verdict <> 'INCOMPLETE',
     stale = own.mode = 'COMMIT' AND :verdict <> 'INCOMPLETE' AND EXISTS (
         SELECT FROM reconciliation.runs AS before
         WHERE before.tenant_id = own.tenant_id AND before.run_id = own.predecessor_run_id
