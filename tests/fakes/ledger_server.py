@@ -61,6 +61,7 @@ class LedgerClient:
     """Stubs of a ledger, and short ways to call it."""
 
     channel: grpc.aio.Channel
+    target: str = ""
 
     def __post_init__(self) -> None:
         self.tenants = TenantServiceStub(self.channel)
@@ -120,6 +121,7 @@ async def running_ledger(chosen: LedgerSettings) -> AsyncIterator[LedgerClient]:
     async with AsyncExitStack() as stack:
         server = RunningServer(await build(chosen)(stack), chosen.grpc)
         await server.start()
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
-            yield LedgerClient(channel)
+        target = f"127.0.0.1:{server.port}"
+        async with grpc.aio.insecure_channel(target) as channel:
+            yield LedgerClient(channel, target)
         await server.stop()
