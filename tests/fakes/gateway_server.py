@@ -77,9 +77,7 @@ class FakeGateway:
 
     def book(self, report_id: str, posted_sequence: int) -> None:
         """Have booked a report."""
-        self.reports[report_id] = replace(
-            self.reports[report_id], posted_sequence=posted_sequence
-        )
+        self.reports[report_id] = replace(self.reports[report_id], posted_sequence=posted_sequence)
 
     def called(self, name: str, tenant_id: str, provider: str = "", account: str = "") -> None:
         """Note a call, and refuse it if it must be."""

@@ -159,9 +159,7 @@ class GatewayStories(RuleBasedStateMachine):
             asked=Money("EUR", amount),
             reference=deposit_id,
         )
-        self._do(
-            facts.DepositSubmitStarted(object_id=deposit_id, occurred_at=self.now, attempt=1)
-        )
+        self._do(facts.DepositSubmitStarted(object_id=deposit_id, occurred_at=self.now, attempt=1))
         done = self.books.payment_intents.create(
             deposit_id,
             reference=deposit_id,
@@ -411,7 +409,5 @@ class GatewayStories(RuleBasedStateMachine):
         found = self._one(self.books.transfers.all(), number)
         with suppress(DomainError):
             if found:
-                back = self.books.transfers.give_back(
-                    found.transfer_id, "closed", self.now, amount
-                )
+                back = self.books.transfers.give_back(found.transfer_id, "closed", self.now, amount)
                 self._hear(back)

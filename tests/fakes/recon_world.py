@@ -163,6 +163,10 @@ class World:
             ),
         )
 
+    def settle_late(self, number: int, gross_minor: int = 10_00, fee_minor: int = 30) -> None:
+        """The next report lists a deposit of an earlier day."""
+        self.lines.append(Line(f"ch_{number}", gross_minor, fee_minor))
+
     def report(self, day: date, *, booked: bool = True, refusal: str = "") -> HeldReport:
         """The provider reports the day, and the gateway has it."""
         self.batch_number += 1
@@ -198,12 +202,11 @@ class Worlds:
     ledger: LedgerClient
     gateway: FakeGateway
     settings: ReconciliationSettings
-    made: int = 0
 
     async def new(self) -> World:
         """Make an empty world; the gateway forgets the one before."""
-        self.made += 1
-        tenant_id = f"acme-{self.made}"
+        # Temporal outlives the databases of a module, and its workflow ids are for ever.
+        tenant_id = f"acme-{uuid4().hex[:8]}"
         self.gateway.__init__(tenant_id)  # type: ignore[misc]  # The same server, begun anew.
         world = World(tenant_id, self.ledger, self.gateway)
         await world.open()

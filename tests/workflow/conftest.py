@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -18,12 +19,22 @@ def _temporal() -> str:
 
 
 @pytest.fixture(scope="session")
-async def temporal() -> AsyncIterator[WorkflowEnvironment]:
+def temporal_http_port() -> int:
+    """A free port for Temporal's HTTP API, which its Web UI calls."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="session")
+async def temporal(temporal_http_port: int) -> AsyncIterator[WorkflowEnvironment]:
     """A Temporal server, to which TEMPORAL_ADDRESS points."""
     async with await WorkflowEnvironment.start_local(
         dev_server_existing_path=_temporal(),
         search_attributes=SEARCH_ATTRIBUTES,
         data_converter=pydantic_data_converter,
+        dev_server_extra_args=["--http-port", str(temporal_http_port)],
     ) as environment:
         before = os.environ.get("TEMPORAL_ADDRESS")
         os.environ["TEMPORAL_ADDRESS"] = environment.client.service_client.config.target_host

@@ -27,10 +27,20 @@ from services.reconciliation.domain.verdict import Verdict
 
 NOTHING = Figure(0, 0, 0)
 OUTSIDE = RollForward(
-    Side.SETTLEMENT, NOTHING, Figure(3, 3000, 3000), Figure(2, 2500, 2500), NOTHING, Figure(1, 500, 500)
+    Side.SETTLEMENT,
+    NOTHING,
+    Figure(3, 3000, 3000),
+    Figure(2, 2500, 2500),
+    NOTHING,
+    Figure(1, 500, 500),
 )
 LEDGER = RollForward(
-    Side.LEDGER, Figure(1, 10, 10), Figure(2, 2500, 2500), Figure(2, 2500, 2500), NOTHING, Figure(1, 10, 10)
+    Side.LEDGER,
+    Figure(1, 10, 10),
+    Figure(2, 2500, 2500),
+    Figure(2, 2500, 2500),
+    NOTHING,
+    Figure(1, 10, 10),
 )
 SECTION = Section(
     Comparison.PROVIDER,

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import grpc
 import pytest
+from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
 from services.local.databases import Databases
 from services.platform.server import RunningServer
 from services.reconciliation import main, worker
+from tests.fakes.recon_client import ReconClient
 from tests.fakes.recon_world import World, Worlds, worlds
-from vezne.reconciliation.v1.break_service_pb2_grpc import BreakServiceStub
-from vezne.reconciliation.v1.run_service_pb2_grpc import RunServiceStub
 
 
 @pytest.fixture(scope="module")
@@ -41,26 +41,24 @@ async def working(stage: Worlds) -> AsyncIterator[Worlds]:
         yield stage
 
 
+@pytest.fixture(scope="module")
+def client(temporal: WorkflowEnvironment) -> Client:
+    """A client of Temporal."""
+    return temporal.client
+
+
 @pytest.fixture
 async def world(working: Worlds) -> World:
     """A world of its own, with a worker."""
     return await working.new()
 
 
-class Stubs:
-    """The stubs of a running server."""
-
-    def __init__(self, channel: grpc.aio.Channel) -> None:
-        self.runs = RunServiceStub(channel)
-        self.breaks = BreakServiceStub(channel)
-
-
 @pytest.fixture(scope="module")
-async def stubs(stage: Worlds) -> AsyncIterator[Stubs]:
-    """The server of reconciliation, and its stubs."""
+async def recon(stage: Worlds) -> AsyncIterator[ReconClient]:
+    """The server of reconciliation."""
     async with AsyncExitStack() as stack:
         server = RunningServer(await main.build(stage.settings)(stack), stage.settings.grpc)
         await server.start()
         async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
-            yield Stubs(channel)
+            yield ReconClient(channel)
         await server.stop()
