@@ -1,5 +1,6 @@
 """A gateway in this process that says what a test tells it: events, and settlement reports."""
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -51,8 +52,13 @@ class FakeGateway:
     reports: dict[str, HeldReport] = field(default_factory=dict)
     fail_next: list[DomainError] = field(default_factory=list)
     """Raised by the next calls, one each."""
-    calls: list[str] = field(default_factory=list)
-    """The names of the RPCs that were called."""
+    hold_exports: asyncio.Event = field(default_factory=asyncio.Event)
+    """Exports of events wait until it is set."""
+    exporting: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once an export of events has begun."""
+
+    def __post_init__(self) -> None:
+        self.hold_exports.set()
 
     def happen(self, object_id: str, fact: str, *movements: EventMovement) -> None:
         """Record an event."""
@@ -79,9 +85,8 @@ class FakeGateway:
         """Have booked a report."""
         self.reports[report_id] = replace(self.reports[report_id], posted_sequence=posted_sequence)
 
-    def called(self, name: str, tenant_id: str, provider: str = "", account: str = "") -> None:
-        """Note a call, and refuse it if it must be."""
-        self.calls.append(name)
+    def called(self, tenant_id: str, provider: str = "", account: str = "") -> None:
+        """Refuse a call if it must be."""
         if self.fail_next:
             raise self.fail_next.pop(0)
         if tenant_id != self.tenant_id:
@@ -127,16 +132,17 @@ class _Events(EventServiceServicer):
     async def GetCut(
         self, request: events_pb.GetCutRequest, _context: Context
     ) -> events_pb.GetCutResponse:
-        self._gateway.called("GetCut", request.tenant_id)
+        self._gateway.called(request.tenant_id)
         return events_pb.GetCutResponse(cut=EventCut(event_sequence=len(self._gateway.events)))
 
     async def ExportEvents(
         self, request: events_pb.ExportEventsRequest, _context: Context
     ) -> AsyncIterator[events_pb.ExportEventsResponse]:
-        self._gateway.called(
-            "ExportEvents", request.tenant_id, request.provider, request.provider_account
-        )
+        self._gateway.called(request.tenant_id, request.provider, request.provider_account)
         chosen = self._gateway.events[request.after_sequence : request.through_sequence]
+        if chosen:
+            self._gateway.exporting.set()
+            await self._gateway.hold_exports.wait()
         for start in range(0, len(chosen), _PAGE):
             yield events_pb.ExportEventsResponse(events=chosen[start : start + _PAGE])
         yield events_pb.ExportEventsResponse(
@@ -156,7 +162,6 @@ class _Settlement(SettlementServiceServicer):
         self, request: settlement_pb.FetchSettlementReportRequest, _context: Context
     ) -> settlement_pb.FetchSettlementReportResponse:
         self._gateway.called(
-            "FetchSettlementReport",
             request.tenant_id,
             request.provider,
             request.provider_account,
@@ -175,7 +180,7 @@ class _Settlement(SettlementServiceServicer):
     async def ListSettlementReports(
         self, request: settlement_pb.ListSettlementReportsRequest, _context: Context
     ) -> settlement_pb.ListSettlementReportsResponse:
-        self._gateway.called("ListSettlementReports", request.tenant_id)
+        self._gateway.called(request.tenant_id)
         return settlement_pb.ListSettlementReportsResponse(
             reports=[
                 _message(report)
@@ -189,7 +194,7 @@ class _Settlement(SettlementServiceServicer):
     async def StreamSettlementReport(
         self, request: settlement_pb.StreamSettlementReportRequest, _context: Context
     ) -> AsyncIterator[settlement_pb.StreamSettlementReportResponse]:
-        self._gateway.called("StreamSettlementReport", request.tenant_id)
+        self._gateway.called(request.tenant_id)
         report = self._gateway.reports[request.report_id]
         yield settlement_pb.StreamSettlementReportResponse(report=_message(report))
         for start in range(0, len(report.content), 100):

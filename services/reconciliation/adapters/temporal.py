@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
@@ -23,6 +24,9 @@ from services.reconciliation.workflows.models import (
 )
 
 
+_RPC_TIMEOUT = timedelta(seconds=5)
+
+
 class SearchAttributesMissingError(Exception):
     """Temporal does not know attributes that runs are found by; the message says what to run."""
 
@@ -36,7 +40,9 @@ class TemporalWorkflows:
     async def is_open(self, workflow_id: str) -> bool:
         with _reaching():
             try:
-                found = await self._client.get_workflow_handle(workflow_id).describe()
+                found = await self._client.get_workflow_handle(workflow_id).describe(
+                    rpc_timeout=_RPC_TIMEOUT
+                )
             except RPCError as error:
                 if error.status is RPCStatusCode.NOT_FOUND:
                     return False
@@ -56,6 +62,7 @@ class TemporalWorkflows:
                     memo=memo(plan),
                     static_summary=summary(plan),
                     static_details=static_details(plan),
+                    rpc_timeout=_RPC_TIMEOUT,
                 )
             except WorkflowAlreadyStartedError:
                 return
