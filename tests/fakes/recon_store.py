@@ -16,6 +16,7 @@ from services.reconciliation.domain.classes import BreakClass, Severity
 from services.reconciliation.domain.inputs import RunScope
 from services.reconciliation.domain.rows import Comparison, Side
 from services.reconciliation.domain.runs import (
+    IncompleteReason,
     ReportInput,
     RunCounts,
     RunCut,
@@ -177,6 +178,13 @@ class Store:
         proven = Proven(verdict, (), counts, SHA, SHA, "")
         published = Published(verdict, (), 1, 1, False, SHA)
         return await self.progress.publish(plan, published, proven, later())
+
+    async def publish_nothing(self, plan: RunPlan) -> None:
+        """End a run that could read nothing."""
+        published = Published(
+            Verdict.INCOMPLETE, (IncompleteReason.PREDECESSOR_MISSING,), 0, 0, False, ""
+        )
+        await self.progress.publish(plan, published, None, later())
 
     async def run(
         self,

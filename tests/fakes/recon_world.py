@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
+from services.formats.mock import SECTIONS
 from services.kernel.money import format_amount
 from services.local.databases import Databases
 from services.reconciliation.settings import ReconciliationSettings
@@ -58,8 +59,7 @@ def mock_report(batch_number: int, day: date, opening_minor: int, lines: Sequenc
         "currency,pot,opening,closing",
         f"EUR,provider,{eur(opening_minor)},{eur(opening_minor + net_minor)}",
         "[lines]",
-        "row_id,type,object_id,movement_id,payment_intent_id,reference,currency,gross,fee,net,"
-        "created,available,sweep_id",
+        ",".join(SECTIONS["lines"]),
         *(
             f"row_{batch_number}_{number},payment,pi_{line.key},{line.key},pi_{line.key},,EUR,"
             f"{eur(line.gross_minor)},{eur(line.fee_minor)},"

@@ -23,7 +23,6 @@ from services.reconciliation.workflows.models import (
     summary,
 )
 
-
 _RPC_TIMEOUT = timedelta(seconds=5)
 
 

@@ -209,7 +209,7 @@ async def test_an_earlier_date_cannot_begin_once_order_is_fixed(store: Store, te
 
 
 async def test_a_date_waits_for_the_one_before(store: Store, tenant: str) -> None:
-    """The predecessor is the last complete result; while an earlier date works, that is answered."""
+    """The predecessor is the last complete result; an earlier date that works comes first."""
     monday = await store.start(scope_of(tenant, MONDAY))
     tuesday = await store.start(scope_of(tenant, TUESDAY))
 

@@ -55,7 +55,7 @@ async def test_three_at_once_are_one_run(client: Client, world: World, recon: Re
 async def test_a_date_that_is_done_stays_done(
     client: Client, world: World, recon: ReconClient
 ) -> None:
-    """After a result, every way of asking again answers ALREADY_DONE with the verdict and a link."""
+    """After a result, every way of asking answers ALREADY_DONE with the verdict and a link."""
     await world.deposit(1)
     world.report(MONDAY)
     first = await run_day(client, world)
@@ -153,7 +153,7 @@ async def test_dates_run_in_order(client: Client, world: World, recon: ReconClie
 async def test_a_skipped_date_cannot_be_run_later(
     client: Client, world: World, recon: ReconClient
 ) -> None:
-    """Once a later date has read what belongs to a date that was never run, that date is refused."""
+    """Once a later date has read what belongs to a date that never ran, that date is refused."""
     await world.deposit(1)
     world.report(MONDAY)
     world.report(TUESDAY)
@@ -189,7 +189,7 @@ async def test_a_dry_run_stands_in_nobodys_way(
 async def test_a_rerun_replaces_the_result_and_those_after_it(
     client: Client, world: World, recon: ReconClient
 ) -> None:
-    """A re-run reads what its date had read, takes its place, and the later dates follow in order."""
+    """A re-run reads what its date had read and takes its place; the later dates follow."""
     for number, day in enumerate((MONDAY, TUESDAY, WEDNESDAY), start=1):
         await world.deposit(number)
         world.report(day)

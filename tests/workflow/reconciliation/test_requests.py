@@ -172,9 +172,7 @@ async def test_the_web_ui_starts_a_run(
     assert answers[0]["run_id"] == answers[1]["run_id"]
 
 
-async def test_a_run_is_found_and_read_in_the_ui(
-    client: Client, world: World, recon: ReconClient
-) -> None:
+async def test_a_run_is_found_and_read_in_the_ui(client: Client, world: World) -> None:
     """A run has search attributes, a memo, a summary and a page with its statement."""
     await world.deposit(1)
     world.report(MONDAY)

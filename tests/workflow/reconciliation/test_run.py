@@ -114,7 +114,7 @@ async def test_the_next_day_carries_on(client: Client, world: World, recon: Reco
 async def test_a_missing_input_is_incomplete_and_frees_the_date(
     client: Client, world: World, recon: ReconClient, missing: str
 ) -> None:
-    """Without the report, in time or whole, a run is INCOMPLETE; what it found is listed unproven."""
+    """Without the report a run is INCOMPLETE, and lists what it found as unproven."""
     await world.deposit(1)
     if missing == "booking":
         world.report(MONDAY, booked=False)
