@@ -56,6 +56,14 @@ class ReportLine:
     sweep_key: str
     """The provider's id of the sweep that this line was part of; empty if none yet."""
 
+    @property
+    def join_key(self) -> str:
+        """The movement key that the line's ledger postings carry and reconciliation joins on.
+
+        A line that belongs to nothing has no key of its own but the row's.
+        """
+        return self.movement_key or self.row_id
+
 
 @dataclass(frozen=True, slots=True)
 class ReportBalance:

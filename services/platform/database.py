@@ -12,17 +12,18 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from services.platform.failures import CannotRunError
 from services.platform.settings import DatabaseSettings
 
 VERSION_MIN = 15
 _DURABLE = {"on", "local", "remote_write", "remote_apply"}
 
 
-class DatabaseUnavailableError(Exception):
+class DatabaseUnavailableError(CannotRunError):
     """The database cannot be reached, or was lost; what was in progress has an unknown outcome."""
 
 
-class DatabaseUnfitError(Exception):
+class DatabaseUnfitError(CannotRunError):
     """The database is there and cannot be used: the message says why and what to do."""
 
 

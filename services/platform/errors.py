@@ -62,7 +62,8 @@ def _packed(detail: ErrorInfo | BadRequest) -> AnyMessage:
     return packed
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen: Python itself sets the traceback of an exception that passes a context manager.
+@dataclass(eq=False)
 class RemoteError(Exception):
     """What another service answered instead of a response.
 

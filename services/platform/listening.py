@@ -5,8 +5,10 @@ import socket
 import grpc
 import prometheus_client
 
+from services.platform.failures import CannotRunError
 
-class PortTakenError(Exception):
+
+class PortTakenError(CannotRunError):
     """Another program listens on the port already; the message says which port."""
 
 

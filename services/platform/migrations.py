@@ -20,7 +20,7 @@ from services.platform.database import (
     unit_of_work,
 )
 
-SERVICES = ("ledger", "psp_gateway")
+SERVICES = ("ledger", "psp_gateway", "reconciliation")
 # Two migrations at once wait for one another here; any constant does.
 _ADVISORY_LOCK = 0x76657A6E65
 

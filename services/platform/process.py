@@ -6,18 +6,10 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from services.platform import logs
-from services.platform.database import DatabaseUnavailableError, DatabaseUnfitError
-from services.platform.listening import PortTakenError
+from services.platform.failures import CannotRunError
 from services.platform.settings import ServiceSettings, SettingsError, exit_with, load
 
 Settings = TypeVar("Settings", bound=ServiceSettings)
-
-CANNOT_RUN: tuple[type[Exception], ...] = (
-    PortTakenError,
-    DatabaseUnavailableError,
-    DatabaseUnfitError,
-)
-"""What a process says in a sentence before it ends with code 1."""
 
 
 def run(
@@ -35,14 +27,15 @@ def run(
         command: its name, such as `vezne-ledger`; without `vezne-` it is the logs' `service`.
         settings_class: what it is told by.
         work: what it does.
-        cannot_run: failures beside CANNOT_RUN whose message is a sentence for people.
+        cannot_run: failures beside CannotRunError whose message is a sentence for people.
     """
+    sentences: tuple[type[Exception], ...] = (CannotRunError, *cannot_run)
     try:
         settings = load(settings_class)
         logs.configure(settings.log, command.removeprefix("vezne-"))
         asyncio.run(work(settings))
     except SettingsError as error:
         exit_with(error)
-    except CANNOT_RUN + cannot_run as error:
+    except sentences as error:
         sys.stderr.write(f"{command}: {error}\n")
         sys.exit(1)

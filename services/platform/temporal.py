@@ -17,6 +17,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
 from temporalio.worker import Worker
 
+from services.platform.failures import CannotRunError
 from services.platform.health import Health, Ping
 from services.platform.listening import serve_metrics
 from services.platform.server import until_told_to_stop
@@ -28,7 +29,7 @@ PING_TIMEOUT_S = 2.0
 log = structlog.get_logger("vezne.worker")
 
 
-class TemporalUnavailableError(Exception):
+class TemporalUnavailableError(CannotRunError):
     """Temporal cannot be reached; the message says where it was looked for."""
 
 

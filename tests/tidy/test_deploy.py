@@ -13,9 +13,14 @@ import yaml
 from services.ledger.settings import LedgerSettings
 from services.platform.settings import variables
 from services.psp_gateway.settings import PspGatewaySettings
+from services.reconciliation.settings import ReconciliationSettings
 
 ROOT = Path(__file__).resolve().parents[2]
-SETTINGS = {"VEZNE_LEDGER_": LedgerSettings, "VEZNE_PSP_GATEWAY_": PspGatewaySettings}
+SETTINGS = {
+    "VEZNE_LEDGER_": LedgerSettings,
+    "VEZNE_PSP_GATEWAY_": PspGatewaySettings,
+    "VEZNE_RECONCILIATION_": ReconciliationSettings,
+}
 TEMPORAL = {"TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE"}
 
 

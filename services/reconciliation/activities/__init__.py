@@ -1,0 +1,1 @@
+"""The activities of a run: each calls one use case."""

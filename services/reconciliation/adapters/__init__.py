@@ -1,0 +1,1 @@
+"""What reconciliation stands on: files and DuckDB; each module implements one thing."""

@@ -1,0 +1,1 @@
+"""Runs, cuts, breaks and statements on PostgreSQL."""

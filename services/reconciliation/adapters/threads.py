@@ -1,0 +1,84 @@
+"""Work in threads: the event loop stays free, and a cancelled step stops its thread."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from typing import Generic, TypeVar, cast
+
+from services.kernel.invariant import invariant
+from services.reconciliation.adapters.duckdb.engine import RunCancelledError, Watch
+from services.reconciliation.domain.inputs import ScannedRange
+
+_POLL_S = 0.2
+
+Result = TypeVar("Result")
+Item = TypeVar("Item")
+
+
+def _no_heartbeat() -> None:
+    """The event loop, which is free, tells that this process lives."""
+
+
+async def in_thread(work: Callable[[Watch], Result]) -> Result:
+    """Run `work` in a thread; if this is cancelled, stop the thread and wait for it to end."""
+    watch = Watch(heartbeat=_no_heartbeat, cancelled=threading.Event())
+    thread = asyncio.ensure_future(asyncio.to_thread(work, watch))
+    try:
+        return await asyncio.shield(thread)
+    except asyncio.CancelledError:
+        watch.cancelled.set()
+        # Nothing may work on the files of a step that has ended.
+        await asyncio.wait([thread])
+        if not thread.cancelled():
+            thread.exception()
+        raise
+
+
+class Pulled(Generic[Item]):
+    """An export of another service, pulled page by page from a thread.
+
+    Args:
+        exported: the pages; last, what was scanned.
+        loop: the event loop in which they arrive.
+        watch: stops the pulling.
+    """
+
+    def __init__(
+        self,
+        exported: AsyncIterator[Sequence[Item] | ScannedRange],
+        loop: asyncio.AbstractEventLoop,
+        watch: Watch,
+    ) -> None:
+        self._exported = exported
+        self._loop = loop
+        self._watch = watch
+        self._scanned: ScannedRange | None = None
+
+    @property
+    def scanned(self) -> ScannedRange:
+        """What was scanned; known once all items were pulled."""
+        invariant(self._scanned is not None, "an export ends with what was scanned")
+        return cast("ScannedRange", self._scanned)
+
+    def __iter__(self) -> Iterator[Item]:
+        while True:
+            page = self._next()
+            if isinstance(page, ScannedRange):
+                self._scanned = page
+                return
+            yield from page
+
+    def _next(self) -> Sequence[Item] | ScannedRange:
+        coming = asyncio.run_coroutine_threadsafe(self._pull(), self._loop)
+        while True:
+            try:
+                return coming.result(timeout=_POLL_S)
+            except TimeoutError:
+                if coming.done():
+                    raise
+                if self._watch.cancelled.is_set():
+                    coming.cancel()
+                    raise RunCancelledError from None
+
+    async def _pull(self) -> Sequence[Item] | ScannedRange:
+        return await anext(self._exported)

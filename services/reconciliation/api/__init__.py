@@ -1,0 +1,1 @@
+"""Reconciliation's gRPC services: protobuf to requests and back, nothing else."""

@@ -1,0 +1,1 @@
+"""Use cases of reconciliation, and the ports that they need."""
