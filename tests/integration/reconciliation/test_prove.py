@@ -14,6 +14,7 @@ from services.reconciliation.adapters.duckdb.engine import literal, open_engine
 from services.reconciliation.adapters.duckdb.files import RunFolders, describe, input_name
 from services.reconciliation.adapters.duckdb.manifest import read_manifest, write_manifest
 from services.reconciliation.adapters.duckdb.prove import Evidence
+from services.reconciliation.adapters.duckdb.stage import StagedSum
 from services.reconciliation.domain.breaks import BreakKey, break_id
 from services.reconciliation.domain.inputs import LedgerBalance
 from services.reconciliation.domain.rows import Comparison, Side
@@ -468,7 +469,7 @@ LIES: dict[str, tuple[Callable[[Evidence], Evidence], set[int]]] = {
     "a report is missing in between": (lambda e: changed_report(e, batch_number=3), {1, 3}),
     "there is no report": (lambda e: replace(e, reports=[]), {1, 3}),
     "staging counted another sum": (
-        lambda e: staged_side(e, Side.LEDGER, sums_minor={("P", "EUR"): 1}),
+        lambda e: staged_side(e, Side.LEDGER, sums=(StagedSum(Pot.PROVIDER, "EUR", 1),)),
         {1},
     ),
     "staging lost a source": (
@@ -497,6 +498,10 @@ LIES: dict[str, tuple[Callable[[Evidence], Evidence], set[int]]] = {
             ),
         ),
         {3},
+    ),
+    "the run before is of another account": (
+        lambda e: replace(e, scope=replace(e.scope, provider_account="other")),
+        {7},
     ),
     "another manifest was published": (lambda e: replace(e, predecessor_sha256="ab" * 32), {7}),
     "a remembered run is left out": (
