@@ -84,7 +84,10 @@ async def audit(
     request id was decided once, every hash is the chain's, and the accounts named never fell below
     zero.
     """
-    async with owner(databases) as connection:
+    async with (
+        owner(databases) as connection,
+        connection.transaction(isolation="repeatable_read", readonly=True),
+    ):
         sequences = await connection.fetchrow(_SEQUENCES, tenant_id)
         assert (sequences["first"], sequences["last"]) == (1, sequences["count"])
         for query in (_UNBALANCED, _UNFOLLOWED, _TWICE):

@@ -202,9 +202,7 @@ async def test_a_freeze_at_one_replica_holds_at_the_other(
 
     await asyncio.gather(drain(replicas[0], "x"), drain(replicas[1], "y"), freeze())
     assert escaped == []
-    assert (
-        await refusal(replicas[0].post("frost", "z", transfer(PLAYERS[0], "bank", 1)))
-    ).reason == ("ACCOUNT_FROZEN")
+    assert await told(replicas[0], "frost", "z", (PLAYERS[0], "bank", 1)) == "ACCOUNT_FROZEN"
     for replica in replicas:
         found = await replica.accounts.GetAccount(
             GetAccountRequest(tenant_id="frost", account_id=PLAYERS[0])
