@@ -1,6 +1,7 @@
 """What tests of several levels share: a real PostgreSQL, and a fresh database where asked."""
 
 import asyncio
+import gc
 import os
 import secrets
 from collections.abc import AsyncIterator, Iterator
@@ -24,6 +25,13 @@ structlog.configure(
 
 TEMPLATE = "vezne_test_template"
 PASSWORD = secrets.token_hex(12)
+
+
+@pytest.fixture(scope="session", autouse=True)
+async def _collected() -> AsyncIterator[None]:
+    """Let gRPC servers go while their event loop is there: their finaliser needs it."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="session")

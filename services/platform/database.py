@@ -3,12 +3,12 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import asyncpg
 import orjson
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import event, text
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -34,7 +34,7 @@ def async_url(url: str) -> str:
 
 def create_engine(settings: DatabaseSettings, application_name: str) -> AsyncEngine:
     """Create the engine of a process; every limit is set here, none is left to a default."""
-    return create_async_engine(
+    engine = create_async_engine(
         async_url(settings.url.get_secret_value()),
         pool_size=settings.pool_size,
         max_overflow=0,
@@ -54,6 +54,18 @@ def create_engine(settings: DatabaseSettings, application_name: str) -> AsyncEng
             },
         },
     )
+    event.listen(engine.sync_engine, "checkout", _refuse_closed)
+    return engine
+
+
+def _refuse_closed(connection: Any, _record: Any, _proxy: Any) -> None:
+    """Let the pool replace a connection that was lost while it lay idle.
+
+    The driver knows without asking the server, so that after a restart no caller is failed for a
+    connection that somebody used before, and a checkout costs nothing.
+    """
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
 
 
 def _ms(seconds: float) -> str:
@@ -114,9 +126,6 @@ async def unit_of_work(engine: AsyncEngine) -> AsyncIterator[UnitOfWork]:
     except Exception as error:
         if not is_unavailable(error):
             raise
-        if is_lost(error):
-            # The other pooled connections are as dead as this one: begin with new ones.
-            await engine.dispose(close=False)
         raise DatabaseUnavailableError(_sentence(error)) from error
 
 
@@ -132,6 +141,8 @@ def is_lost(error: BaseException) -> bool:
         | asyncpg.CannotConnectNowError
         | asyncpg.AdminShutdownError
         | asyncpg.CrashShutdownError
+        # What the driver says of a backend that was ended between two statements.
+        | asyncpg.InternalClientError
         # A password that was changed, a database that is away: connecting anew may help.
         | asyncpg.InvalidAuthorizationSpecificationError
         | asyncpg.InvalidCatalogNameError

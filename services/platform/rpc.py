@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import grpc
 import structlog
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from grpc_status import rpc_status
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -98,6 +98,7 @@ def _surround(
     """Return the handler with all that surrounds an RPC around it."""
     check = _checks(method.rpartition("/")[2], policy)
     rpc = _Rpc(method, policy)
+    read = _reader(cast("Callable[[bytes], Message]", handler.request_deserializer))
     if not handler.request_streaming and not handler.response_streaming:
         # The stubs know a handler as its synchronous kind only.
         behaviour = cast("Callable[[Message, Context], Awaitable[Message]]", handler.unary_unary)
@@ -112,9 +113,7 @@ def _surround(
                 check(request)
                 return await behaviour(request, context)
 
-        return grpc.unary_unary_rpc_method_handler(
-            unary, handler.request_deserializer, handler.response_serializer
-        )
+        return grpc.unary_unary_rpc_method_handler(unary, read, handler.response_serializer)
     if not handler.request_streaming:
         streaming = cast(
             "Callable[[Message, Context], AsyncIterator[Message]]", handler.unary_stream
@@ -126,13 +125,26 @@ def _surround(
                 async for response in streaming(request, context):
                     yield response
 
-        return grpc.unary_stream_rpc_method_handler(
-            stream, handler.request_deserializer, handler.response_serializer
-        )
+        return grpc.unary_stream_rpc_method_handler(stream, read, handler.response_serializer)
     raise NotImplementedError(f"{method} streams requests, which nothing of ours does")
 
 
-def _checks(name: str, policy: RpcPolicy) -> Callable[[Message], None]:
+def _reader(deserialize: Callable[[bytes], Message]) -> Callable[[bytes], Message | DecodeError]:
+    """Return a deserializer that hands a failure on, to be refused like any other wrong request.
+
+    gRPC itself would answer UNKNOWN with the exception's text.
+    """
+
+    def read(raw: bytes) -> Message | DecodeError:
+        try:
+            return deserialize(raw)
+        except DecodeError as error:
+            return error
+
+    return read
+
+
+def _checks(name: str, policy: RpcPolicy) -> Callable[[Message | DecodeError], None]:
     """Return the check of a method's request: shape, and unknown fields of a mutation.
 
     Shape is answered first (the order of reasons in the contracts), so where there are unknown
@@ -141,7 +153,13 @@ def _checks(name: str, policy: RpcPolicy) -> Callable[[Message], None]:
     mutates = not policy.reads(name)
     checks_shape = name not in policy.own_shape
 
-    def check(request: Message) -> None:
+    def check(request: Message | DecodeError) -> None:
+        if isinstance(request, DecodeError):
+            raise DomainError(
+                "INVALID_REQUEST",
+                Category.SHAPE,
+                "The bytes are no request of this method; texts must be UTF-8",
+            )
         unknown = mutates and validation.has_unknown_fields(request)
         if (checks_shape or unknown) and (violations := validation.shape_violations(request)):
             raise DomainError(

@@ -17,6 +17,8 @@ from services.ledger.domain.history import (
 from services.ledger.domain.reasons import LedgerError, Reason
 
 EXPORT_PAGE_TRANSACTIONS = 1_000
+TRIAL_LINES_MAX = 10_000
+"""A reply holds so many lines and stays under 4 MiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +147,20 @@ class Journal:
         """Sum all accounts.
 
         Raises:
-            LedgerError: as `cut`; OUT_OF_RANGE if a sum does not fit int64.
+            LedgerError: as `cut`; REQUEST_TOO_LARGE if there are more lines than a reply holds;
+                OUT_OF_RANGE if a sum does not fit int64.
         """
         cut = await self.cut(tenant_id, as_of)
-        lines = await self._store.trial_lines(tenant_id, cut.sequence, prefix, group_depth)
+        lines = await self._store.trial_lines(
+            tenant_id, cut.sequence, prefix, group_depth, TRIAL_LINES_MAX + 1
+        )
+        if len(lines) > TRIAL_LINES_MAX:
+            raise LedgerError(
+                Reason.REQUEST_TOO_LARGE,
+                f"There are more than {TRIAL_LINES_MAX:,} lines; ask for a smaller group_depth, or "
+                "under a prefix",
+                lines_max=str(TRIAL_LINES_MAX),
+            )
         totals: dict[str, tuple[int, int]] = {}
         for line in lines:
             debit, credit = totals.get(line.currency_code, (0, 0))

@@ -132,9 +132,9 @@ class JournalStore(Protocol):
         ...
 
     async def trial_lines(
-        self, tenant_id: str, through: int, prefix: str, group_depth: int
+        self, tenant_id: str, through: int, prefix: str, group_depth: int, limit: int
     ) -> Sequence[TrialLine]:
-        """Sum all balances as of a sequence."""
+        """Sum all balances as of a sequence; return at most `limit` lines."""
         ...
 
     async def export_page(

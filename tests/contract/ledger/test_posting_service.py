@@ -166,7 +166,7 @@ async def test_a_final_refusal_is_one_for_ever(
     ledger: LedgerClient, databases: Databases, name: str
 ) -> None:
     """A retry, here or on a server that knows nothing yet, is refused with the same words."""
-    asked, _reason, _ = REFUSED[name]
+    asked, _, _ = REFUSED[name]
     request_id = f"for-ever {name}".replace(" ", "-")
     first = await refused(ledger, request_id, asked)
     async with running_ledger(settings(databases.url("ledger"))) as other:
@@ -255,7 +255,7 @@ async def test_the_items_of_a_batch_are_decided_in_order(ledger: LedgerClient) -
 
 
 async def test_a_batch_has_its_bounds(ledger: LedgerClient) -> None:
-    """No item, 2,001 items, 10,001 entries and an atomic group are refused, and nothing is done."""
+    """No item, 2,001 items, 10,100 entries, an atomic group: each refuses the whole batch."""
     move = transfer("bank", "bank", 1)
     wide = NewTransaction(kind="k", entries=[entry("bank", 1), entry("bank", -1)] * 50)
     batches: list[tuple[list[BatchItem], str, dict[str, str]]] = [

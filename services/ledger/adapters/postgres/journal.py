@@ -123,12 +123,18 @@ class PostgresJournal:
             ]
 
     async def trial_lines(
-        self, tenant_id: str, through: int, prefix: str, group_depth: int
+        self, tenant_id: str, through: int, prefix: str, group_depth: int, limit: int
     ) -> Sequence[TrialLine]:
         async with self._reading() as connection:
             rows = await connection.execute(
                 text(sql.TRIAL_LINES),
-                {"tenant": tenant_id, "through": through, "prefix": prefix, "depth": group_depth},
+                {
+                    "tenant": tenant_id,
+                    "through": through,
+                    "prefix": prefix,
+                    "depth": group_depth,
+                    "limit": limit,
+                },
             )
             return [
                 TrialLine(
@@ -217,36 +223,30 @@ async def _transactions(
     connection: AsyncConnection, tenant_id: str, after: int, through: int, chosen: ExportFilter
 ) -> list[TransactionView]:
     """Return the transactions of (after, through], with the entries that the filter passes."""
+    span = {"tenant": tenant_id, "after": after, "through": through}
+    legs: dict[int, list[EntryView]] = {}
+    for row in await connection.execute(
+        text(sql.ENTRIES).bindparams(_texts("accounts")),
+        {**span, "prefix": chosen.prefix, "accounts": list(chosen.account_ids)},
+    ):
+        legs.setdefault(row.sequence, []).append(_entry(row))
     rows = await connection.execute(
-        text(sql.TRANSACTIONS).bindparams(_texts("accounts"), _texts("kinds")),
-        {
-            "tenant": tenant_id,
-            "after": after,
-            "through": through,
-            "prefix": chosen.prefix,
-            "accounts": list(chosen.account_ids),
-            "kinds": list(chosen.kinds),
-        },
+        text(sql.TRANSACTIONS).bindparams(_texts("kinds")), {**span, "kinds": list(chosen.kinds)}
     )
-    entries: list[EntryView] = []
-    found: list[TransactionView] = []
-    for row in rows:
-        if not found or found[-1].sequence != row.sequence:
-            entries = []
-            found.append(
-                TransactionView(
-                    str(row.transaction_id),
-                    row.sequence,
-                    row.request_id,
-                    row.kind,
-                    entries,
-                    to_micros(row.effective_time),
-                    to_micros(row.create_time),
-                    row.description,
-                    row.external_id,
-                    row.metadata,
-                    row.hash,
-                )
-            )
-        entries.append(_entry(row))
-    return found
+    return [
+        TransactionView(
+            str(row.transaction_id),
+            row.sequence,
+            row.request_id,
+            row.kind,
+            legs[row.sequence],
+            to_micros(row.effective_time),
+            to_micros(row.create_time),
+            row.description,
+            row.external_id,
+            row.metadata,
+            row.hash,
+        )
+        for row in rows
+        if row.sequence in legs
+    ]

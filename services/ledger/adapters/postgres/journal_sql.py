@@ -74,6 +74,7 @@ SELECT currency_code, kind, prefix, count(*) AS account_count,
 FROM balances
 GROUP BY currency_code, kind, prefix
 ORDER BY currency_code, kind, prefix
+LIMIT :limit
 """
 
 COUNT_RANGE = """
@@ -81,22 +82,30 @@ SELECT count(*) FROM ledger.transactions
 WHERE tenant_id = :tenant AND sequence > :after AND sequence <= :through
 """
 
-# Entries are found by the block-range index on the sequence, transactions by their key.
 TRANSACTIONS = """
-SELECT t.transaction_id, t.sequence, t.request_id, t.kind,
-    coalesce(t.effective_time, t.create_time) AS effective_time, t.create_time, t.description,
-    t.external_id, t.metadata, t.hash,
-    e.entry_number, a.account_id, a.currency_code, e.amount, e.posted, e.pending_in,
-    e.pending_out, e.account_version
-FROM ledger.transactions t
-JOIN ledger.entries e ON e.tenant_id = t.tenant_id AND e.sequence = t.sequence
-JOIN ledger.accounts a ON a.tenant_id = e.tenant_id AND a.account_key = e.account_key
-WHERE t.tenant_id = :tenant AND t.sequence > :after AND t.sequence <= :through
-    AND e.sequence > :after AND e.sequence <= :through
+SELECT transaction_id, sequence, request_id, kind,
+    coalesce(effective_time, create_time) AS effective_time, create_time, description,
+    external_id, metadata, hash
+FROM ledger.transactions
+WHERE tenant_id = :tenant AND sequence > :after AND sequence <= :through
+    AND (cardinality(:kinds) = 0 OR kind = ANY (:kinds))
+ORDER BY sequence
+"""
+
+# Entries are found by the block-range index on the sequence, each one's account by its key.
+# OFFSET 0 keeps it so: a young table has no statistics, and the planner would begin with accounts.
+ENTRIES = """
+SELECT e.sequence, e.entry_number, a.account_id, a.currency_code, e.amount, e.posted,
+    e.pending_in, e.pending_out, e.account_version
+FROM ledger.entries e
+CROSS JOIN LATERAL (
+    SELECT account_id, currency_code FROM ledger.accounts
+    WHERE tenant_id = e.tenant_id AND account_key = e.account_key OFFSET 0
+) a
+WHERE e.tenant_id = :tenant AND e.sequence > :after AND e.sequence <= :through
     AND starts_with(a.account_id, :prefix)
     AND (cardinality(:accounts) = 0 OR a.account_id = ANY (:accounts))
-    AND (cardinality(:kinds) = 0 OR t.kind = ANY (:kinds))
-ORDER BY t.sequence, e.entry_number
+ORDER BY e.sequence, e.entry_number
 """
 
 ACCOUNT = """
