@@ -39,6 +39,8 @@ lint: setup ## Format, style, types, imports, contracts, migrations, manifests, 
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code protos
 	@sh protos/check_drift.sh $(BIN)
+	$(BIN)/buf breaking protos --against protos/released.binpb
+	$(BIN)/squawk --no-error-on-unmatched-pattern 'services/*/migrations/versions/*.sql'
 	$(BIN)/pytest -q tests/tidy
 
 .PHONY: test
@@ -64,6 +66,10 @@ format: setup ## Format code and contracts
 .PHONY: protos
 protos: setup ## Generate gen/ from protos/
 	$(BIN)/python protos/generate.py
+
+.PHONY: docs
+docs: setup ## Write the pages that are generated from the code
+	$(BIN)/python docs/generate.py
 
 .PHONY: lock
 lock: setup ## Compile requirements.lock, with hashes and without addresses
