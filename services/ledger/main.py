@@ -4,7 +4,6 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from uuid import UUID
 
 from services.kernel.clock import utc_now
 from services.kernel.ids import uuid7
@@ -30,12 +29,11 @@ from vezne.ledger.v1 import (
     tenant_service_pb2_grpc,
 )
 
-_RANDOM = random.SystemRandom()
 
-
-def new_transaction_id(create_micros: int) -> UUID:
+def new_transaction_id(create_micros: int) -> str:
     """Make a transaction's id: a UUID of version 7 of its time."""
-    return uuid7(create_micros // 1_000, _RANDOM.getrandbits(74))
+    # An id must be unique, not secret: the process's own generator is seeded by the system.
+    return uuid7(create_micros // 1_000, random.getrandbits(74))
 
 
 def build(settings: LedgerSettings) -> Callable[[AsyncExitStack], Awaitable[Service]]:

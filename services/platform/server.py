@@ -1,6 +1,7 @@
 """The one way to serve: listen, report health, drain on SIGTERM, close."""
 
 import asyncio
+import gc
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -120,6 +121,17 @@ def _options(settings: GrpcServerSettings) -> list[tuple[str, int]]:
     ]
 
 
+def _calm_collector() -> None:
+    """Let Python's cycle collector look more rarely.
+
+    A batch makes a hundred thousand objects that live until its commit and then go by themselves;
+    looking through them took a quarter of the ledger's time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 50)
+
+
 async def until_told_to_stop() -> None:
     """Wait for SIGTERM or SIGINT."""
     stopping = asyncio.Event()
@@ -133,6 +145,7 @@ async def serve(
     build: Callable[[AsyncExitStack], Awaitable[Service]], settings: GrpcServerSettings
 ) -> None:
     """Build the service, serve it until SIGTERM or SIGINT, and take it down in order."""
+    _calm_collector()
     # Listened for from the start: a stop that comes while things are built is not lost.
     told = asyncio.create_task(until_told_to_stop())
     async with AsyncExitStack() as stack:

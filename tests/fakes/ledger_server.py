@@ -61,6 +61,7 @@ class LedgerClient:
     """Stubs of a ledger, and short ways to call it."""
 
     channel: grpc.aio.Channel
+    port: int
 
     def __post_init__(self) -> None:
         self.tenants = TenantServiceStub(self.channel)
@@ -121,5 +122,5 @@ async def running_ledger(chosen: LedgerSettings) -> AsyncIterator[LedgerClient]:
         server = RunningServer(await build(chosen)(stack), chosen.grpc)
         await server.start()
         async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
-            yield LedgerClient(channel)
+            yield LedgerClient(channel, server.port)
         await server.stop()

@@ -57,6 +57,8 @@ class Account:
             fees=terms.fees,
             available_after=timedelta(days=terms.available_after_days),
         )
+        self.return_urls: dict[str, str] = {}
+        """Where the hosted page sends the player afterwards, by payment intent."""
         self._agenda = Agenda()
         self.courier = Courier(name, terms.mode, self._agenda, self.plan_of)
         self._chosen: dict[str, tuple[str, ...]] = {}

@@ -75,6 +75,10 @@ class PaymentIntents:
         """Every payment intent, in the order of creation."""
         return tuple(self._intents.values())
 
+    def has(self, intent_id: str) -> bool:
+        """Tell whether there is a payment intent with this id."""
+        return intent_id in self._intents
+
     def get(self, intent_id: str) -> PaymentIntent:
         """Return the payment intent with this id."""
         intent = self._intents.get(intent_id)
