@@ -39,7 +39,7 @@ class Ports:
         """Return these ports with some others, by name.
 
         Raises:
-            StackError: a name is none of ours, or a number is no port.
+            StackError: a name is none of ours, a number is no port, or two are the same.
         """
         known = [field.name for field in fields(Ports)]
         for name, port in wanted.items():
@@ -47,7 +47,13 @@ class Ports:
                 raise StackError(f"there is no port {name!r}; there are {', '.join(known)}")
             if not 0 < port <= _PORT_MAX:
                 raise StackError(f"{port} is no port; ports are 1 to {_PORT_MAX}")
-        return replace(self, **wanted)
+        ports = replace(self, **wanted)
+        by_number: dict[int, str] = {}
+        for name, port in ports.named().items():
+            other = by_number.setdefault(port, name)
+            if other != name:
+                raise StackError(f"{other} and {name} cannot both have port {port}")
+        return ports
 
 
 def address(port: int) -> str:

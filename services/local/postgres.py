@@ -22,6 +22,8 @@ from urllib.parse import quote
 
 import psutil
 
+from services.local.errors import StackError
+
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 20.0
 SUPERUSER = "vezne_owner"
@@ -39,7 +41,7 @@ _OPTIONS = {
 }
 
 
-class PostgresError(Exception):
+class PostgresError(StackError):
     """The server could not be made, started or stopped; the message says why, in a sentence."""
 
 

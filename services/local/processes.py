@@ -67,7 +67,7 @@ class Process:
 
     Args:
         name: for people, such as `ledger`.
-        log: gets what it writes.
+        log: gets what it writes; that of the start before is kept beside it, as `.log.old`.
     """
 
     def __init__(
@@ -75,7 +75,9 @@ class Process:
     ) -> None:
         self.name = name
         self.log = log
-        with log.open("ab") as output:
+        if log.exists():
+            log.replace(log.with_suffix(".log.old"))
+        with log.open("wb") as output:
             # A group of its own: Ctrl-C in the terminal reaches us, and we end it in order.
             self._popen = subprocess.Popen(
                 command,

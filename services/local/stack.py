@@ -14,8 +14,8 @@ from services.local.databases import Databases, migrate_all, prepare
 from services.local.errors import ProcessDiedError, StackError
 from services.local.folder import DataFolder, Manifest, read_manifest
 from services.local.interrupts import to_the_end
-from services.local.ports import Ports
-from services.local.postgres import LocalPostgres, PostgresError
+from services.local.ports import Ports, check_free
+from services.local.postgres import LocalPostgres
 from services.local.processes import Mark, Process, end, end_of_log
 from services.local.readiness import Readiness
 
@@ -26,8 +26,15 @@ _LOOK_S = 0.1
 _NOT_INHERITED = ("VEZNE_", "TEMPORAL_")
 
 Result = TypeVar("Result")
-Step = Callable[[str], AbstractContextManager[None]]
-"""Tells people what is being done: entered at its beginning, left at its end."""
+
+
+class Step(Protocol):
+    """Tells people what is being done: entered at its beginning, left at its end.
+
+    Where it has parts, it is told how many, and what it gives is called at the end of each.
+    """
+
+    def __call__(self, text: str, total: int = 0) -> AbstractContextManager[Callable[[], None]]: ...
 
 
 class _Watched(Protocol):
@@ -65,7 +72,6 @@ class Stack:
         Raises:
             StackError: something does not start; what was started still runs.
         """
-        await self._clear_leftovers()
         databases = await self._start_database()
         site = Site(self.folder, self.ports, databases, self.tenant)
         for component in COMPONENTS:
@@ -99,25 +105,12 @@ class Stack:
                 task.cancel()
             await asyncio.gather(working, watching, return_exceptions=True)
 
-    async def _clear_leftovers(self) -> None:
-        """End what a stack that was killed left running in this folder."""
-        left = read_manifest(self.folder.path)
-        if left is None:
-            return
-        with self._step("ending what an earlier stack left"):
-            for mark in reversed(list(left.processes.values())):
-                await to_the_end(partial(end, mark))
-        self.folder.remove_manifest()
-
     async def _start_database(self) -> Databases:
         with self._step("starting postgres"):
-            try:
-                postgres = LocalPostgres(self.folder.postgres)
-                await to_the_end(postgres.end_leftover)
-                self._running.append(postgres)
-                await to_the_end(postgres.start)
-            except PostgresError as error:
-                raise StackError(str(error)) from error
+            postgres = LocalPostgres(self.folder.postgres)
+            await to_the_end(postgres.end_leftover)
+            self._running.append(postgres)
+            await to_the_end(postgres.start)
         pid = postgres.pid
         if pid is not None:
             self._marks[postgres.name] = Mark.of(pid)
@@ -154,6 +147,15 @@ class Stack:
                 )
             await asyncio.sleep(_LOOK_S)
 
+    async def until_a_process_dies(self) -> None:
+        """Wait as long as everything runs.
+
+        Raises:
+            ProcessDiedError: a process ended by itself.
+        """
+        await self._watch()
+        self._check_alive()
+
     async def _watch(self) -> None:
         """Return once a process has ended."""
         while all(  # noqa: ASYNC110 - nothing tells us of an end; we look.
@@ -182,6 +184,17 @@ class Stack:
         )
 
 
+def clear_leftovers(folder: DataFolder, step: Step) -> None:
+    """End what a stack that was killed left running in this folder."""
+    left = read_manifest(folder.path)
+    if left is None:
+        return
+    with step("ending what an earlier stack left"):
+        for mark in reversed(list(left.processes.values())):
+            end(mark)
+    folder.remove_manifest()
+
+
 @asynccontextmanager
 async def running(
     folder: DataFolder, ports: Ports, tenant: str, step: Step
@@ -192,6 +205,8 @@ async def running(
         StackError: a stack runs in the folder already, or something does not start.
     """
     with folder.locked():
+        await to_the_end(partial(clear_leftovers, folder, step))
+        check_free(ports)
         stack = Stack(folder, ports, tenant, step)
         try:
             await stack.start()
