@@ -173,19 +173,18 @@ def test_doctor_says_what_is_not_there() -> None:
 
 def test_help_is_quick() -> None:
     """Help needs none of the heavy packages: no gRPC, no database, no Temporal."""
+    script = """
+import sys
+from services.cli.main import app
+try:
+    app(["--help"])
+except SystemExit:
+    pass
+heavy = ("grpc", "pydantic", "sqlalchemy", "temporalio", "asyncio")
+print([name for name in heavy if name in sys.modules])
+"""
     looked = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "import sys; from services.cli.main import app\n"
-            "try: app(['--help'])\n"
-            "except SystemExit: pass\n"
-            "print([name for name in ('grpc', 'pydantic', 'sqlalchemy', 'temporalio', 'asyncio') "
-            "if name in sys.modules])",
-        ],
-        check=True,
-        capture_output=True,
-        text=True,
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True
     )
 
     assert looked.stdout.splitlines()[-1] == "[]"
