@@ -27,6 +27,14 @@ $(STAMP): requirements.lock pyproject.toml gen/pyproject.toml deploy/setup.sh
 	@sh deploy/setup.sh $(VENV)
 	@touch $@
 
+.PHONY: demo
+demo: setup ## Run a casino's day through the whole stack, and check it
+	@$(BIN)/vezne demo
+
+.PHONY: up
+up: setup ## Run the whole stack until Ctrl-C; its data is kept in .vezne/
+	@$(BIN)/vezne up
+
 ##@ Check
 
 .PHONY: check

@@ -3,6 +3,7 @@
 Run by `make docs`; a tidy test fails when a page is not what this writes.
 """
 
+import json
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,6 +36,8 @@ class Described:
     remembered: Sequence[str]
     settings: type[BaseModel]
 
+
+CONTRACTS = ("ledger", "psp_gateway", "reconciliation")
 
 SERVICES = (
     Described(
@@ -94,7 +97,7 @@ def comments() -> Mapping[str, EnumDescriptorProto]:
                 f"-I{files('grpc_tools') / '_proto'}",
                 "--include_source_info",
                 f"--descriptor_set_out={image.name}",
-                *(f"vezne/{service.name}/v1/reason.proto" for service in SERVICES),
+                *(f"vezne/{name}/v1/reason.proto" for name in CONTRACTS),
             ]
         )
         if code:
@@ -134,6 +137,22 @@ def errors_page() -> str:
     return "\n".join(lines)
 
 
+def reasons_file() -> str:
+    """Return what `vezne errors` knows: each reason by service, with its meaning and code."""
+    categories = {service.name: service.categories for service in SERVICES}
+    reasons: dict[str, dict[str, dict[str, str]]] = {}
+    for name, enum in comments().items():
+        found = reasons.setdefault(name, {})
+        for value in enum.value[1:]:
+            reason = value.name.split("_REASON_", 1)[1]
+            text = value.options.uninterpreted_option[0].string_value.decode()
+            found[reason] = {"meaning": " ".join(text.split())}
+            category = categories.get(name, {}).get(reason)
+            if category is not None:
+                found[reason] |= {"code": CODES[category].name, "advice": ADVICE[category]}
+    return f"{json.dumps(reasons, indent=1, sort_keys=True)}\n"
+
+
 def configuration_page() -> str:
     """Return docs/operate/configuration.md."""
     lines = [CONFIGURATION_HEAD]
@@ -169,6 +188,7 @@ def _default(field: FieldInfo) -> str:
 PAGES = {
     ROOT / "docs/integrate/errors.md": errors_page,
     ROOT / "docs/operate/configuration.md": configuration_page,
+    ROOT / "services/cli/reasons.json": reasons_file,
 }
 
 

@@ -20,6 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+import psutil
+
+from services.local.errors import StackError
+
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 20.0
 SUPERUSER = "vezne_owner"
@@ -37,7 +41,7 @@ _OPTIONS = {
 }
 
 
-class PostgresError(Exception):
+class PostgresError(StackError):
     """The server could not be made, started or stopped; the message says why, in a sentence."""
 
 
@@ -137,6 +141,11 @@ class LocalPostgres:
         return _shared_folder(self._folder)
 
     @property
+    def name(self) -> str:
+        """What people call it."""
+        return "postgres"
+
+    @property
     def log(self) -> Path:
         """The server's log."""
         return self._log
@@ -181,6 +190,23 @@ class LocalPostgres:
                 group=self._group,
             )
         self._wait_until_ready()
+
+    def exit_code(self) -> int | None:
+        """Return how the server ended by itself, or None while it runs or is stopped."""
+        return self._process.poll() if self._process else None
+
+    def end_leftover(self) -> None:
+        """End a server that an earlier process of ours left running on this folder."""
+        pid = self._running_pid()
+        if pid is None:
+            return
+        process = psutil.Process(pid)
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(STOP_TIMEOUT_S)
+        except psutil.TimeoutExpired:
+            process.send_signal(signal.SIGQUIT)
+            process.wait(STOP_TIMEOUT_S)
 
     def stop(self) -> None:
         """Stop the server: open transactions are rolled back, what was committed stays."""
@@ -249,12 +275,17 @@ class LocalPostgres:
             raise PostgresError(f"{program} failed: {reason[-1] if reason else done.returncode}")
 
     def _running_pid(self) -> int | None:
+        """Return the server that runs on this folder; a file naming another process is stale."""
+        postmaster_file = self._data / "postmaster.pid"
         try:
-            pid = int((self._data / "postmaster.pid").read_text().splitlines()[0])
-            os.kill(pid, 0)
-        except (OSError, ValueError, IndexError):
+            pid = int(postmaster_file.read_text().splitlines()[0])
+            if str(self._data) in psutil.Process(pid).cmdline():
+                return pid
+        except (OSError, ValueError, IndexError, psutil.Error):
             return None
-        return pid
+        # The server would take whoever has its old number for itself, and refuse to start.
+        postmaster_file.unlink(missing_ok=True)
+        return None
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S

@@ -1,0 +1,161 @@
+"""`vezne withdrawals`: money that players take out."""
+
+from typing import Annotated
+
+import typer
+
+from services.cli import options
+from services.cli.clients import PSP_GATEWAY, ask, ask_pages
+from services.cli.groups import noun
+from services.cli.output import (
+    Column,
+    Output,
+    moment,
+    money,
+    note,
+    print_list,
+    print_one,
+    value_of,
+    word,
+)
+from services.kernel.money import format_amount, parse_amount
+from services.local.provider_accounts import PROVIDER, PROVIDER_ACCOUNT
+from vezne.psp_gateway.v1.withdrawal_pb2 import (
+    AttemptOutcome,
+    Withdrawal,
+    WithdrawalState,
+    WithdrawalWait,
+)
+from vezne.psp_gateway.v1.withdrawal_service_pb2 import (
+    CreateWithdrawalRequest,
+    GetWithdrawalRequest,
+    ListWithdrawalsRequest,
+)
+from vezne.psp_gateway.v1.withdrawal_service_pb2_grpc import WithdrawalServiceStub
+
+app = noun()
+
+_COLUMNS = (
+    Column[Withdrawal]("withdrawal", lambda one: one.withdrawal_id),
+    Column[Withdrawal]("player", lambda one: one.player_id),
+    Column[Withdrawal]("amount", lambda one: money(one.amount), number=True),
+    Column[Withdrawal]("state", lambda one: word(WithdrawalState, one.state)),
+    Column[Withdrawal]("waits for", lambda one: word(WithdrawalWait, one.waiting_for), extra=True),
+    Column[Withdrawal](
+        "provider", lambda one: f"{one.provider}/{one.provider_account}", extra=True
+    ),
+    Column[Withdrawal]("created (UTC)", lambda one: moment(one.create_time), extra=True),
+)
+
+
+def _in_its_currency(minor_units: int, one: Withdrawal) -> str:
+    if not minor_units:
+        return ""
+    code = one.amount.currency_code
+    return f"{format_amount(minor_units, code)} {code}"
+
+
+def _attempts(one: Withdrawal) -> str:
+    return "\n".join(
+        f"{attempt.attempt_number}: {attempt.provider}/{attempt.provider_account}"
+        f" {word(AttemptOutcome, attempt.outcome)} {attempt.provider_object_id}"
+        f" {attempt.failure_code} {attempt.failure_message}".strip()
+        for attempt in one.attempts
+    )
+
+
+_DETAILS = (
+    *_COLUMNS,
+    Column[Withdrawal]("fee", lambda one: _in_its_currency(one.player_fee_minor, one)),
+    Column[Withdrawal]("returned", lambda one: _in_its_currency(one.returned_minor, one)),
+    Column[Withdrawal]("refused by the ledger", lambda one: one.ledger_reason),
+    Column[Withdrawal]("attempts", _attempts),
+    Column[Withdrawal]("requested by", lambda one: one.requested_by),
+    Column[Withdrawal]("destination", lambda one: one.destination_token),
+    Column[Withdrawal]("workflow", lambda one: one.workflow_id),
+    Column[Withdrawal]("request id", lambda one: one.request_id),
+    Column[Withdrawal]("postings pending", lambda one: str(one.postings_pending or "")),
+    Column[Withdrawal]("changed (UTC)", lambda one: moment(one.update_time)),
+)
+
+
+@app.command("create")
+def create(
+    tenant: options.Tenant,
+    player: options.Player,
+    amount: options.Amount,
+    currency: options.Currency,
+    destination: Annotated[
+        str, typer.Option(help="The provider's token of the player's bank account or card.")
+    ],
+    fee: Annotated[str, typer.Option(help="What the player pays for it, in major units.")] = "0",
+    provider: options.Provider = PROVIDER,
+    provider_account: options.ProviderAccount = PROVIDER_ACCOUNT,
+    requested_by: options.RequestedBy = "",
+    request_id: options.RequestId = "",
+    output: options.OutputFormat = Output.TABLE,
+) -> None:
+    """Pay a player's money out: a durable workflow from the request to its end."""
+    request = CreateWithdrawalRequest(
+        tenant_id=tenant,
+        player_id=player,
+        amount=options.money(amount, currency),
+        player_fee_minor=parse_amount(fee, currency.upper()),
+        provider=provider,
+        provider_account=provider_account,
+        destination_token=destination,
+        requested_by=requested_by or options.this_user(),
+    )
+    request.request_id = options.request_id(request_id)
+    response = ask(
+        PSP_GATEWAY, lambda channel: WithdrawalServiceStub(channel).CreateWithdrawal, request
+    )
+    print_one(output, response.withdrawal, _DETAILS)
+    if response.replayed:
+        note("this request id was answered before; this is the withdrawal as it is now")
+
+
+@app.command("list")
+def list_(
+    tenant: options.Tenant,
+    player: options.Player = "",
+    states: options.States = None,
+    provider: options.Provider = "",
+    provider_account: options.ProviderAccount = "",
+    limit: options.Limit = options.DEFAULT_LIMIT,
+    output: options.OutputFormat = Output.TABLE,
+) -> None:
+    """List withdrawals, the newest first."""
+    request = ListWithdrawalsRequest(
+        tenant_id=tenant,
+        player_id=player,
+        provider=provider,
+        provider_account=provider_account,
+        states=[value_of(WithdrawalState, state, "--state") for state in states or ()],
+    )
+    found = ask_pages(
+        PSP_GATEWAY,
+        lambda channel: WithdrawalServiceStub(channel).ListWithdrawals,
+        request,
+        lambda page: page.withdrawals,
+        limit,
+    )
+    print_list(output, found, _COLUMNS)
+
+
+@app.command("show")
+def show(
+    which: Annotated[str, typer.Argument(metavar="WITHDRAWAL", help="Its id, or its request id.")],
+    tenant: options.Tenant,
+    output: options.OutputFormat = Output.TABLE,
+) -> None:
+    """Show one withdrawal with its attempts."""
+    request = GetWithdrawalRequest(tenant_id=tenant)
+    if options.is_uuid(which):
+        request.withdrawal_id = which
+    else:
+        request.request_id = which
+    response = ask(
+        PSP_GATEWAY, lambda channel: WithdrawalServiceStub(channel).GetWithdrawal, request
+    )
+    print_one(output, response.withdrawal, _DETAILS)

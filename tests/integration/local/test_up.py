@@ -1,0 +1,122 @@
+"""A real `vezne up`: what is left when it ends, however it ends."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.fakes.vezne_up import Up, alive, wait_for
+
+FREE = "--free-ports"
+Start = Callable[..., Up]
+
+
+def vezne(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command against the stack of a folder."""
+    return subprocess.run(
+        [sys.executable, "-m", "services.cli.main", *arguments],
+        env={**os.environ, "VEZNE_CLI_DATA": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_ctrl_c_leaves_nothing_and_keeps_the_data(folder: Path, up: Start) -> None:
+    """A stack is found by commands; Ctrl-C, even twice, ends all of it; its data is kept."""
+    first = up(folder, FREE).wait_until_up()
+    pids = first.pids()
+    doctor = vezne(folder, "doctor")
+    created = vezne(folder, "tenants", "create", "acme", "-c", "EUR")
+
+    code = first.signal(signal.SIGINT, signal.SIGINT)
+
+    assert doctor.returncode == 0, doctor.stdout
+    assert created.returncode == 0, created.stderr
+    assert code == 0, first.output()
+    assert alive(pids) == []
+    assert not (folder / "stack.json").exists()
+    assert vezne(folder, "tenants").returncode == 3
+
+    second = up(folder, FREE).wait_until_up()
+    listed = vezne(folder, "tenants").stdout
+    assert "acme" in listed
+    assert "demo" in listed
+    assert second.signal(signal.SIGTERM) == 0
+
+
+def test_a_killed_supervisor_is_cleaned_up_after(folder: Path, up: Start) -> None:
+    """After kill -9 the processes it left are ended by the next start, which comes up clean."""
+    first = up(folder, FREE).wait_until_up()
+    left = first.pids()
+    first.signal(signal.SIGKILL)
+    assert sorted(alive(left)) == sorted(left)
+
+    second = up(folder, FREE).wait_until_up()
+
+    assert alive(left) == []
+    assert "ending what an earlier stack left" in second.output()
+    assert second.signal(signal.SIGINT) == 0
+
+
+def test_a_process_that_dies_is_reported_and_takes_the_rest_down(folder: Path, up: Start) -> None:
+    """When a process dies, the stack says which with the end of its log, and ends with 1."""
+    stack = up(folder, FREE).wait_until_up()
+    pids = stack.pids()
+
+    os.kill(pids["ledger"], signal.SIGKILL)
+    wait_for(lambda: stack.process.poll() is not None)
+
+    assert stack.process.returncode == 1
+    assert "ledger ended by itself" in stack.output()
+    assert "serving" in stack.output()
+    assert "Traceback" not in stack.output()
+    assert alive(pids) == []
+
+
+def test_two_stacks_run_at_once_but_not_in_one_folder(folder: Path, up: Start) -> None:
+    """Two stacks in two folders do not meet; a second in one folder is refused in a sentence."""
+    first, other = up(folder, FREE), up(folder.with_name("other"), FREE)
+    first.wait_until_up()
+    other.wait_until_up()
+
+    same = up(folder, FREE)
+    code = same.process.wait(30)
+
+    assert code == 1
+    assert f"a stack runs in {folder} already" in same.output()
+    assert alive(first.pids()) != []
+    assert not set(first.pids().values()) & set(other.pids().values())
+    assert first.signal(signal.SIGINT) == 0
+    assert other.signal(signal.SIGINT) == 0
+
+
+def test_a_stop_in_the_middle_of_the_start_leaves_nothing(folder: Path, up: Start) -> None:
+    """Ctrl-C while the stack starts ends what was started, and the next start works."""
+    stack = up(folder, FREE)
+    wait_for(lambda: "starting temporal" in stack.output())
+    pids = stack.pids()
+
+    code = stack.signal(signal.SIGINT)
+
+    assert code == 0, stack.output()
+    assert alive(pids) == []
+    assert up(folder, FREE).wait_until_up().signal(signal.SIGINT) == 0
+
+
+def test_a_taken_port_is_named_before_anything_starts(folder: Path, up: Start) -> None:
+    """A port that another program has is one sentence: which, for what, and what to try."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        stack = up(folder, "--port", f"ledger={port}")
+        code = stack.process.wait(30)
+
+    assert code == 1
+    assert f"port {port} (ledger) is taken" in stack.output()
+    assert "--port ledger=" in stack.output()
+    assert not (folder / "postgres").exists()
