@@ -121,7 +121,10 @@ class Attempts:
             step = NextStep.ASK if connection.query else NextStep.WAIT
         match step:
             case NextStep.REPLAY:
-                await self.send(tenant_id, attempt)
+                called = await self.send(tenant_id, attempt)
+                if called.outcome is Outcome.UNKNOWN and connection.query:
+                    # A provider that fails at every replay may yet tell what it has.
+                    await self._ask(connection, attempt)
             case NextStep.ASK:
                 await self._ask(connection, attempt)
             case NextStep.WAIT:
