@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 
 from services.platform import database, logs
 from services.platform.health import PortTakenError
@@ -10,8 +11,11 @@ from services.platform.server import Service, Servicer, exit_sentence, serve
 from services.platform.settings import SettingsError, exit_with, load
 from services.psp_gateway.api.deposit_service import DepositService
 from services.psp_gateway.application.disputes import Disputes
+from services.psp_gateway.application.inbox import Inbox
 from services.psp_gateway.settings import PspGatewaySettings
-from services.psp_gateway.wiring import Gateway, open_gateway
+from services.psp_gateway.webhooks.door import Door
+from services.psp_gateway.webhooks.server import WebhookServer
+from services.psp_gateway.wiring import Gateway, new_id, open_gateway
 from vezne.psp_gateway.v1 import deposit_service_pb2_grpc
 
 
@@ -19,14 +23,43 @@ def build(settings: PspGatewaySettings) -> Callable[[AsyncExitStack], Awaitable[
     """Return what builds the gateway on a stack that closes what it opened."""
 
     async def built(stack: AsyncExitStack) -> Service:
-        return serve_gateway(await open_gateway(settings, stack, "vezne-psp-gateway"))
+        gateway = await open_gateway(settings, stack, "vezne-psp-gateway")
+        return (await serve_gateway(gateway, settings, stack)).service
 
     return built
 
 
-def serve_gateway(gateway: Gateway) -> Service:
-    """Return what the server serves of a gateway."""
-    return Service(
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What the server serves: gRPC, and the door for webhooks, which listens already."""
+
+    service: Service
+    webhooks: WebhookServer
+
+
+async def serve_gateway(
+    gateway: Gateway, settings: PspGatewaySettings, stack: AsyncExitStack
+) -> Served:
+    """Open the door for webhooks, and return what is served of a gateway.
+
+    Raises:
+        PortTakenError: the webhooks' port is in use.
+    """
+    inbox = Inbox(
+        gateway.inbox_store,
+        gateway.applier,
+        gateway.sealer,
+        gateway.clock,
+        new_id,
+        settings.webhooks.queue_max,
+    )
+    inbox.start()
+    stack.push_async_callback(inbox.drain)
+    door = Door(gateway.connections, inbox, gateway.clock, settings.webhooks.body_timeout_s)
+    webhooks = WebhookServer(door.application(), settings.webhooks)
+    await webhooks.start()
+    stack.push_async_callback(webhooks.stop)
+    service = Service(
         name="psp_gateway",
         servicers=[
             Servicer(
@@ -36,8 +69,10 @@ def serve_gateway(gateway: Gateway) -> Service:
             ),
         ],
         pings={"database": lambda: database.ping(gateway.engine)},
-        drains=[gateway.background.drain],
+        # First the doors close, then what came through them ends.
+        drains=[webhooks.stop, inbox.drain, gateway.background.drain],
     )
+    return Served(service, webhooks)
 
 
 def main() -> None:

@@ -14,14 +14,17 @@ from services.platform import database, migrations
 from services.platform.channel import open_channel
 from services.psp_gateway.adapters.connections import connect
 from services.psp_gateway.adapters.ledger import GrpcLedger
+from services.psp_gateway.adapters.postgres.inbox import PostgresInboxStore
 from services.psp_gateway.adapters.postgres.objects_reader import PostgresObjectReader
 from services.psp_gateway.adapters.postgres.unit import PostgresStore
 from services.psp_gateway.adapters.providers.calling import CallLimits
+from services.psp_gateway.adapters.sealing import AesGcmSealer, read_key
 from services.psp_gateway.application.accounts import Accounts
 from services.psp_gateway.application.attempts import Attempts
 from services.psp_gateway.application.background import Background
 from services.psp_gateway.application.deposits import Deposits
 from services.psp_gateway.application.facts import Facts, Wake
+from services.psp_gateway.application.inbox import Applier
 from services.psp_gateway.application.notices import Notices
 from services.psp_gateway.application.ports import Ledger
 from services.psp_gateway.application.providers import Connections
@@ -56,6 +59,9 @@ class Gateway:
     attempts: Attempts
     deposits: Deposits
     refunds: Refunds
+    inbox_store: PostgresInboxStore
+    applier: Applier
+    sealer: AesGcmSealer
     background: Background
     clock: Clock
 
@@ -108,6 +114,7 @@ async def open_gateway(
     notices = Notices(store, facts, clock, new_id)
     attempts = Attempts(store, facts, notices, connections, clock)
     background = Background()
+    sealer = AesGcmSealer(read_key(settings.inbox_key_file))
     return Gateway(
         engine=engine,
         store=store,
@@ -122,6 +129,9 @@ async def open_gateway(
             store, reader, accounts, attempts, connections, background, clock, new_id
         ),
         refunds=Refunds(store, reader, facts, attempts, connections, background, clock, new_id),
+        inbox_store=PostgresInboxStore(engine, new_id, settings.exceptions_owner),
+        applier=Applier(store, notices, connections, sealer, clock),
+        sealer=sealer,
         background=background,
         clock=clock,
     )

@@ -59,10 +59,16 @@ class Stack:
     channel: grpc.aio.Channel
     http: httpx.AsyncClient
     webhook_key: bytes
+    webhook_port: int
     deposits: DepositServiceStub = field(init=False)
 
     def __post_init__(self) -> None:
         self.deposits = DepositServiceStub(self.channel)
+
+    @property
+    def webhook_url(self) -> str:
+        """Where the provider delivers."""
+        return f"http://127.0.0.1:{self.webhook_port}/webhooks/{PROVIDER}/{ACCOUNT}"
 
     async def admin(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """Call the mock PSP's admin API about our account."""
@@ -171,12 +177,16 @@ async def running_stack(
             limits=limits or CallLimits(timeout_s=1.0),
             ledger=wrap_ledger(GrpcLedger(ledger.channel)),
         )
-        server = RunningServer(serve_gateway(gateway), settings.grpc)
+        served = await serve_gateway(gateway, settings, stack)
+        server = RunningServer(served.service, settings.grpc)
         await server.start()
         stack.push_async_callback(server.stop)
         channel = await stack.enter_async_context(
             grpc.aio.insecure_channel(f"127.0.0.1:{server.port}")
         )
         http = await stack.enter_async_context(httpx.AsyncClient(trust_env=False, timeout=10))
-        yield Stack(tenant, gateway, ledger, mock, clock, channel, http, webhook_key)
-
+        running = Stack(
+            tenant, gateway, ledger, mock, clock, channel, http, webhook_key, served.webhooks.port
+        )
+        await running.admin("endpoint", {"url": running.webhook_url})
+        yield running

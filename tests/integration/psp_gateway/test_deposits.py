@@ -15,7 +15,9 @@ from vezne.type.v1.money_pb2 import Money
 
 
 @pytest.fixture(scope="module")
-async def stack(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+async def stack(
+    databases: Databases, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Stack]:
     """A running gateway."""
     async with running_stack(databases, tmp_path_factory.mktemp("gateway"), "acme") as running:
         yield running
