@@ -4,6 +4,7 @@ Each reads the row, does what its state allows, and returns how the withdrawal t
 twice, a step is done once: the row, under its lock, knows.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,6 +61,34 @@ class Standing:
 
     record: WithdrawalRecord
     plan: Plan
+
+    @property
+    def in_review(self) -> bool:
+        """Whether people may approve or reject it now."""
+        return not _reason_against(check_in_review, self.record.withdrawal)
+
+    @property
+    def cancellable(self) -> bool:
+        """Whether it may be called off now."""
+        return not _reason_against(check_cancellable, self.record.withdrawal)
+
+    @property
+    def may_not_approve(self) -> Mapping[str, str]:
+        """Who may not approve it while it is in review, and for which reason."""
+        if not self.in_review:
+            return {}
+        withdrawal = self.record.withdrawal
+        people = (withdrawal.requested_by, *(one.approver for one in withdrawal.approvals))
+        return {person: _reason_against(check_approver, withdrawal, person) for person in people}
+
+
+def _reason_against(check: Callable[..., None], *arguments: object) -> str:
+    """Return the reason for which a check refuses; empty if it passes."""
+    try:
+        check(*arguments)
+    except DomainError as error:
+        return error.reason
+    return ""
 
 
 class WithdrawalSteps:

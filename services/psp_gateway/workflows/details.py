@@ -1,4 +1,4 @@
-"""The page that the Temporal UI shows of a withdrawal: how it stands, what it waits for, and why."""
+"""The page that the Temporal UI shows of a withdrawal: how it stands, and what it waits for."""
 
 from services.psp_gateway.workflows.models import Standing
 

@@ -1,6 +1,6 @@
 """What goes between workflows, their callers and activities, and so into histories: ids only.
 
-A field may be added with a default; none may be renamed or removed while a workflow that has it runs.
+A field may be added with a default; none may go, or get another name, while a workflow has it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -76,11 +76,3 @@ class PersonsDecision:
     decided_by: str
     """The person's id; never a name or an address."""
     comment: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JanitorRound:
-    """What one round of the janitor found to do."""
-
-    done: Mapping[str, int]
-    """How many of each kind of leftover it took up."""

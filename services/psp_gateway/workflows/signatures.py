@@ -1,13 +1,12 @@
 """The activities as workflows call them; `activities/` implements each under the same name."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from temporalio import activity
 
 from services.psp_gateway.workflows.models import (
     DecisionKind,
-    JanitorRound,
     PersonsDecision,
     Standing,
     WithdrawalRef,
@@ -71,6 +70,18 @@ async def decide_withdrawal(
 
 
 @activity.defn
-async def tidy_up() -> JanitorRound:
-    """Take up what a crash, a lost webhook or a lost ledger left."""
+async def list_tenants() -> Sequence[str]:
+    """Return the tenants that have a provider account."""
+    raise NotImplementedError
+
+
+@activity.defn
+async def take_up_leftovers(tenant_id: str) -> Mapping[str, int]:
+    """Finish postings, apply inbox events, carry on attempts, …; return how many of each."""
+    raise NotImplementedError
+
+
+@activity.defn
+async def attend_withdrawals(tenant_id: str) -> Mapping[str, int]:
+    """See to it that the workflows of withdrawals that have not ended run; return how many."""
     raise NotImplementedError

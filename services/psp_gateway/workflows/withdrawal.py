@@ -1,8 +1,9 @@
 """A withdrawal from its request to its end.
 
-The workflow waits and calls; it knows no rule. How the withdrawal stands, which step is next and how
-long that may wait is in its row, and every activity answers with it. So nothing is lost when this
-ends early: started again, it reads the row and goes on. A rule that changes needs no new workflow.
+The workflow waits and calls; it knows no rule. How the withdrawal stands, which step is next and
+how long that may wait follows from its row, and every activity answers with it. So nothing is lost
+when this ends early: started again, it reads the row and goes on. A rule that changes needs no new
+workflow.
 """
 
 from collections.abc import Mapping
@@ -32,8 +33,8 @@ STEPS: Mapping[NextStep, tuple[signatures.StepActivity, str]] = {
     "ASK_PROVIDER": (signatures.ask_provider, "Ask the provider what became of it"),
 }
 
-# Nothing that fails here is the withdrawal's failure: it is tried until it is done. What it holds
-# the state in is safe, and an activity that goes on failing is seen in the UI and alerted on.
+# Nothing that fails here is the withdrawal's failure: it is tried until it is done. What goes on
+# failing is seen in the UI, and alerted on.
 _UNTIL_DONE = RetryPolicy(
     initial_interval=timedelta(seconds=1),
     backoff_coefficient=2.0,
