@@ -5,18 +5,28 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
+from services.kernel.clock import utc_now
 from services.platform import database, logs
 from services.platform.health import PortTakenError
 from services.platform.server import Service, Servicer, exit_sentence, serve
 from services.platform.settings import SettingsError, exit_with, load
+from services.psp_gateway.adapters.postgres.exceptions import PostgresExceptions
 from services.psp_gateway.api.deposit_service import DepositService
+from services.psp_gateway.api.event_service import EventService
+from services.psp_gateway.api.operations_service import OperationsService
+from services.psp_gateway.api.settlement_service import SettlementService
 from services.psp_gateway.application.disputes import Disputes
 from services.psp_gateway.application.inbox import Inbox
 from services.psp_gateway.settings import PspGatewaySettings
 from services.psp_gateway.webhooks.door import Door
 from services.psp_gateway.webhooks.server import WebhookServer
 from services.psp_gateway.wiring import Gateway, new_id, open_gateway
-from vezne.psp_gateway.v1 import deposit_service_pb2_grpc
+from vezne.psp_gateway.v1 import (
+    deposit_service_pb2_grpc,
+    event_service_pb2_grpc,
+    operations_service_pb2_grpc,
+    settlement_service_pb2_grpc,
+)
 
 
 def build(settings: PspGatewaySettings) -> Callable[[AsyncExitStack], Awaitable[Service]]:
@@ -55,7 +65,7 @@ async def serve_gateway(
     )
     inbox.start()
     stack.push_async_callback(inbox.drain)
-    door = Door(gateway.connections, inbox, gateway.clock, settings.webhooks.body_timeout_s)
+    door = Door(gateway.connections, inbox, utc_now, settings.webhooks.body_timeout_s)
     webhooks = WebhookServer(door.application(), settings.webhooks)
     await webhooks.start()
     stack.push_async_callback(webhooks.stop)
@@ -66,6 +76,23 @@ async def serve_gateway(
                 "vezne.psp_gateway.v1.DepositService",
                 deposit_service_pb2_grpc.add_DepositServiceServicer_to_server,
                 DepositService(gateway.deposits, gateway.refunds, Disputes(gateway.reader)),
+            ),
+            Servicer(
+                "vezne.psp_gateway.v1.SettlementService",
+                settlement_service_pb2_grpc.add_SettlementServiceServicer_to_server,
+                SettlementService(gateway.settlement),
+            ),
+            Servicer(
+                "vezne.psp_gateway.v1.OperationsService",
+                operations_service_pb2_grpc.add_OperationsServiceServicer_to_server,
+                OperationsService(
+                    PostgresExceptions(gateway.engine), gateway.inbox_store, gateway.clock
+                ),
+            ),
+            Servicer(
+                "vezne.psp_gateway.v1.EventService",
+                event_service_pb2_grpc.add_EventServiceServicer_to_server,
+                EventService(gateway.history),
             ),
         ],
         pings={"database": lambda: database.ping(gateway.engine)},

@@ -3,7 +3,7 @@
 import random
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -14,21 +14,27 @@ from services.platform import database, migrations
 from services.platform.channel import open_channel
 from services.psp_gateway.adapters.connections import connect
 from services.psp_gateway.adapters.ledger import GrpcLedger
+from services.psp_gateway.adapters.postgres.history import PostgresHistoryReader
 from services.psp_gateway.adapters.postgres.inbox import PostgresInboxStore
 from services.psp_gateway.adapters.postgres.objects_reader import PostgresObjectReader
+from services.psp_gateway.adapters.postgres.reports import PostgresReportStore
 from services.psp_gateway.adapters.postgres.unit import PostgresStore
 from services.psp_gateway.adapters.providers.calling import CallLimits
 from services.psp_gateway.adapters.sealing import AesGcmSealer, read_key
 from services.psp_gateway.application.accounts import Accounts
 from services.psp_gateway.application.attempts import Attempts
 from services.psp_gateway.application.background import Background
+from services.psp_gateway.application.booking import Booking
 from services.psp_gateway.application.deposits import Deposits
 from services.psp_gateway.application.facts import Facts, Wake
+from services.psp_gateway.application.history import History
 from services.psp_gateway.application.inbox import Applier
+from services.psp_gateway.application.janitor import Janitor
 from services.psp_gateway.application.notices import Notices
 from services.psp_gateway.application.ports import Ledger
 from services.psp_gateway.application.providers import Connections
 from services.psp_gateway.application.refunds import Refunds
+from services.psp_gateway.application.settlement import Settlement
 from services.psp_gateway.domain.facts import Fact
 from services.psp_gateway.settings import PspGatewaySettings, load_provider_accounts
 
@@ -61,6 +67,9 @@ class Gateway:
     refunds: Refunds
     inbox_store: PostgresInboxStore
     applier: Applier
+    settlement: Settlement
+    janitor: Janitor
+    history: History
     sealer: AesGcmSealer
     background: Background
     clock: Clock
@@ -115,6 +124,32 @@ async def open_gateway(
     attempts = Attempts(store, facts, notices, connections, clock)
     background = Background()
     sealer = AesGcmSealer(read_key(settings.inbox_key_file))
+    inbox_store = PostgresInboxStore(engine, new_id, settings.exceptions_owner)
+    applier = Applier(store, notices, connections, sealer, clock)
+    refunds = Refunds(store, reader, facts, attempts, connections, background, clock, new_id)
+    settlement = Settlement(
+        store,
+        reader,
+        PostgresReportStore(engine),
+        Booking(store, reader, facts, clock),
+        ledger,
+        connections,
+        background,
+        clock,
+        new_id,
+    )
+    janitor = Janitor(
+        store,
+        reader,
+        inbox_store,
+        applier,
+        facts,
+        attempts,
+        refunds,
+        settlement,
+        clock,
+        timedelta(days=settings.inbox_retention_days),
+    )
     return Gateway(
         engine=engine,
         store=store,
@@ -128,9 +163,12 @@ async def open_gateway(
         deposits=Deposits(
             store, reader, accounts, attempts, connections, background, clock, new_id
         ),
-        refunds=Refunds(store, reader, facts, attempts, connections, background, clock, new_id),
-        inbox_store=PostgresInboxStore(engine, new_id, settings.exceptions_owner),
-        applier=Applier(store, notices, connections, sealer, clock),
+        refunds=refunds,
+        inbox_store=inbox_store,
+        applier=applier,
+        settlement=settlement,
+        janitor=janitor,
+        history=History(PostgresHistoryReader(engine), connections),
         sealer=sealer,
         background=background,
         clock=clock,

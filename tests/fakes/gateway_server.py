@@ -1,33 +1,42 @@
 """A whole gateway in this process: a real ledger, the real mock PSP, and the gateway's server."""
 
+import asyncio
 import base64
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import grpc
 import httpx
 
 from services.kernel.clock import utc_now
 from services.local.databases import Databases
+from services.local.mock_psp.books import Bucket
 from services.local.mock_psp.server import MockPsp, serving
 from services.local.mock_psp.settings import AccountSettings, FeesSettings
 from services.local.mock_psp.webhooks import encoded_secret
 from services.platform.server import RunningServer
 from services.platform.settings import DatabaseSettings, GrpcClientSettings
 from services.psp_gateway.adapters.ledger import GrpcLedger
+from services.psp_gateway.adapters.postgres.connection import connected
 from services.psp_gateway.adapters.providers.calling import CallLimits
 from services.psp_gateway.application.ports import Ledger
+from services.psp_gateway.domain.postings import Posting
 from services.psp_gateway.main import serve_gateway
 from services.psp_gateway.settings import PspGatewaySettings
 from services.psp_gateway.wiring import Gateway, open_gateway
 from tests.fakes.ledger_server import LedgerClient, running_ledger
 from tests.fakes.ledger_server import settings as ledger_settings
+from vezne.ledger.v1.account_service_pb2 import GetBalancesRequest
+from vezne.psp_gateway.v1 import deposit_pb2
+from vezne.psp_gateway.v1.deposit_service_pb2 import CreateDepositRequest, GetDepositRequest
 from vezne.psp_gateway.v1.deposit_service_pb2_grpc import DepositServiceStub
+from vezne.type.v1.money_pb2 import Money
 
 PROVIDER, ACCOUNT = "mock", "main"
 
@@ -45,6 +54,15 @@ class Clock:
     def advance(self, **span: float) -> None:
         """Move it forward."""
         self.ahead += timedelta(**span)
+
+
+class LedgerOfToday(GrpcLedger):
+    """The ledger has the machine's clock: a gateway whose clock is ahead must not post into it."""
+
+    def request_of(self, tenant_id: str, posting: Posting) -> bytes:
+        """Return the bytes, with a time that the ledger does not call the future."""
+        effective_time = min(posting.effective_time, utc_now())
+        return super().request_of(tenant_id, replace(posting, effective_time=effective_time))
 
 
 @dataclass
@@ -87,11 +105,142 @@ class Stack:
             content=f"choice={choice}".encode(),
             headers={"content-type": "application/x-www-form-urlencoded"},
         )
-        assert response.status_code in (200, 303), response.text
+        # 422: it was paid before, and we have not heard of it yet.
+        assert response.status_code in (200, 303, 422), response.text
+
+    async def pay(
+        self,
+        request_id: str,
+        minor_units: int = 2_500,
+        *,
+        words: Sequence[str] = (),
+        player: str = "p42",
+        currency: str = "EUR",
+        card: bool = True,
+    ) -> deposit_pb2.Deposit:
+        """Ask for a deposit; a stored card is charged at once, else the player gets a page."""
+        if words:
+            await self.scenario(*words)
+        answer = await self.deposits.CreateDeposit(
+            self.deposit_request(request_id, minor_units, player, currency, card=card)
+        )
+        return answer.deposit
+
+    def deposit_request(
+        self,
+        request_id: str,
+        minor_units: int = 2_500,
+        player: str = "p42",
+        currency: str = "EUR",
+        *,
+        card: bool = True,
+    ) -> CreateDepositRequest:
+        """Return the request of a deposit."""
+        return CreateDepositRequest(
+            tenant_id=self.tenant,
+            request_id=request_id,
+            player_id=player,
+            amount=Money(currency_code=currency, minor_units=minor_units),
+            provider=PROVIDER,
+            provider_account=ACCOUNT,
+            source_token="card_1" if card else "",
+        )
+
+    async def deposit(self, deposit_id: str) -> deposit_pb2.Deposit:
+        """Read a deposit."""
+        request = GetDepositRequest(tenant_id=self.tenant, deposit_id=deposit_id)
+        return (await self.deposits.GetDeposit(request)).deposit
+
+    async def balance(self, path: str) -> int:
+        """Return an account's balance in its normal direction; 0 if it is not there."""
+        request = GetBalancesRequest(tenant_id=self.tenant, account_ids=[path])
+        try:
+            return (await self.ledger.accounts.GetBalances(request)).balances[0].posted_minor
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.NOT_FOUND:
+                return 0
+            raise
+
+    async def cash(self, player: str = "p42") -> int:
+        """Return what a player has."""
+        return await self.balance(f"liability/player/{player}/cash/eur")
+
+    async def until(self, holds: Callable[[], Awaitable[bool]], within_s: float = 20) -> None:
+        """Wait until something holds, with the janitor going its rounds."""
+        async with asyncio.timeout(within_s):
+            while not await holds():
+                self.clock.advance(seconds=30)
+                await self.gateway.janitor.sweep(self.tenant)
+                await asyncio.sleep(0.02)
+
+    async def until_state(self, deposit_id: str, state: str, within_s: float = 20) -> None:
+        """Wait until a deposit is in a state, and all its postings stand."""
+
+        async def there() -> bool:
+            found = await self.deposit(deposit_id)
+            name = deposit_pb2.DepositState.Name(found.state)
+            return name == f"DEPOSIT_STATE_{state}" and not found.postings_pending
+
+        await self.until(there, within_s)
+
+    async def rows(self, statement: str, *arguments: object) -> Sequence[asyncpg.Record]:
+        """Read rows of the gateway's database."""
+        async with connected(self.gateway.engine) as driver:
+            found: Sequence[asyncpg.Record] = await driver.fetch(statement, *arguments)
+        return found
+
+    async def facts_of(self, object_id: str) -> Sequence[str]:
+        """Return the facts of an object, in order."""
+        found = await self.rows(
+            "SELECT fact FROM psp_gateway.gateway_events"
+            " WHERE object_id = $1 ORDER BY event_sequence",
+            object_id,
+        )
+        return [row["fact"] for row in found]
+
+    async def exceptions(self, object_id: str) -> Sequence[str]:
+        """Return the kinds of an object's exceptions, in order."""
+        found = await self.rows(
+            "SELECT kind FROM psp_gateway.exceptions WHERE object_id = $1 ORDER BY exception_id",
+            object_id,
+        )
+        return [row["kind"] for row in found]
+
+    async def agrees(self, currency: str = "EUR") -> None:
+        """Check that the provider's buckets equal our accounts, and clearing what is open.
+
+        What it has told and we have not taken in yet makes a difference; wait for it first.
+        """
+        buckets = self.mock.world.account(ACCOUNT).books.buckets(currency)
+        stem, code = f"psp/{PROVIDER}/{ACCOUNT}", currency.lower()
+        ours = {
+            Bucket.PENDING: await self.balance(f"asset/{stem}/pending/{code}"),
+            Bucket.AVAILABLE: await self.balance(f"asset/{stem}/available/{code}"),
+            Bucket.ROLLING_RESERVE: await self.balance(f"asset/{stem}/rolling_reserve/{code}"),
+        }
+        assert ours == {bucket: buckets[bucket] for bucket in ours}
+        [row] = await self.rows(_OPEN, self.tenant, currency)
+        assert dict(row) == {
+            "review": await self.balance(f"liability/{stem}/review/{code}"),
+            "refunds": await self.balance(f"liability/{stem}/refund_clearing/{code}"),
+            "disputes": await self.balance(f"asset/{stem}/disputes/{code}"),
+        }
 
     async def scenario(self, *words: str, kind: str = "payment_intent") -> None:
         """Let these words hold for the next object of a kind."""
         await self.admin("scenarios", {"words": list(words), "next": kind})
+
+
+_OPEN = """
+SELECT
+    (SELECT coalesce(sum(review_minor), 0)::bigint FROM psp_gateway.deposits
+     WHERE tenant_id = $1 AND captured_currency_code = $2) AS review,
+    (SELECT coalesce(sum(amount_minor), 0)::bigint FROM psp_gateway.refunds
+     WHERE tenant_id = $1 AND currency_code = $2
+         AND state IN ('REQUESTED', 'SUBMITTING', 'SUBMIT_UNKNOWN', 'PENDING')) AS refunds,
+    (SELECT coalesce(sum(amount_minor), 0)::bigint FROM psp_gateway.disputes
+     WHERE tenant_id = $1 AND currency_code = $2 AND state = 'OPEN') AS disputes
+"""
 
 
 def write_settings(
@@ -175,7 +324,7 @@ async def running_stack(
             "vezne-test",
             clock=clock,
             limits=limits or CallLimits(timeout_s=1.0),
-            ledger=wrap_ledger(GrpcLedger(ledger.channel)),
+            ledger=wrap_ledger(LedgerOfToday(ledger.channel)),
         )
         served = await serve_gateway(gateway, settings, stack)
         server = RunningServer(served.service, settings.grpc)

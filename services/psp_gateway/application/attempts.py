@@ -123,7 +123,7 @@ class Attempts:
             case NextStep.REPLAY:
                 called = await self.send(tenant_id, attempt)
                 if called.outcome is Outcome.UNKNOWN and connection.query:
-                    # A provider that fails at every replay may yet tell what it has.
+                    # Some replay a failure for ever: what is found there is true all the same.
                     await self._ask(connection, attempt)
             case NextStep.ASK:
                 await self._ask(connection, attempt)

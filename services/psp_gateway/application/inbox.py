@@ -115,7 +115,7 @@ class Applier:
                 return
             now = self._clock()
             after = after_decision(progress, taken.verdict, taken.why, now)
-            await unit.inbox.write_progress(event.inbox_event_id, after, taken.object_id, now)
+            await unit.inbox.write_progress(event.inbox_event_id, after, taken.identity, now)
             if after.state is InboxEventState.DEAD and taken.verdict is Verdict.DEFERRED:
                 await unit.raise_exceptions([_dead_note(event, after)], now)
 
@@ -134,7 +134,7 @@ class Applier:
                 return
             now = self._clock()
             after = after_failure(progress, why, now)
-            await unit.inbox.write_progress(event.inbox_event_id, after, "", now)
+            await unit.inbox.write_progress(event.inbox_event_id, after, None, now)
             if after.state is InboxEventState.DEAD:
                 await unit.raise_exceptions([_dead_note(event, after)], now)
             await unit.commit()

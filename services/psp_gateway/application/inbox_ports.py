@@ -6,7 +6,9 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from services.psp_gateway.application.records import Identity
 from services.psp_gateway.domain.accounts import ProviderAccount
+from services.psp_gateway.domain.facts import ObjectType
 from services.psp_gateway.domain.inbox import InboxEventState, InboxProgress
 
 
@@ -54,6 +56,7 @@ class InboxRecord:
     semantic_key: str
     event_type: str
     progress: InboxProgress
+    object_type: ObjectType | None
     object_id: str
     conflict_count: int
     signing_key: str
@@ -86,9 +89,13 @@ class InboxRows(Protocol):
         ...
 
     async def write_progress(
-        self, inbox_event_id: UUID, progress: InboxProgress, object_id: str, now: datetime
+        self,
+        inbox_event_id: UUID,
+        progress: InboxProgress,
+        applied_to: Identity | None,
+        now: datetime,
     ) -> None:
-        """Write an event's progress."""
+        """Write an event's progress, and which object it was applied to, where that is known."""
         ...
 
 

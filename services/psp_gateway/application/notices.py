@@ -38,8 +38,8 @@ class Taken:
 
     verdict: Verdict
     why: str
-    object_id: str = ""
-    """Our id of the object; empty while it is not known."""
+    identity: Identity | None = None
+    """Which object of ours it is about; None while that is not known."""
 
 
 Record: TypeAlias = Callable[[GatewayUnit, Taken], Awaitable[None]]
@@ -259,7 +259,7 @@ def _echo_of(notice: Notice) -> Guard | None:
 def _taken(results: Sequence[tuple[Verdict, str]], identity: Identity) -> Taken:
     """Return what became of a notice: the verdict of its facts that asks for the most."""
     verdict, why = max(results, key=lambda result: _RANK[result[0], result[1] == ALREADY_KNOWN])
-    return Taken(verdict, why, identity.object_id)
+    return Taken(verdict, why, identity)
 
 
 _RANK = {

@@ -18,7 +18,7 @@ from services.kernel.clock import Clock
 from services.kernel.errors import DomainError
 from services.kernel.group_commit import DrainedError, QueueFullError
 from services.psp_gateway.application.inbox import Inbox
-from services.psp_gateway.application.providers import Connections, VerificationError
+from services.psp_gateway.application.providers import Connection, Connections, VerificationError
 from services.psp_gateway.domain.accounts import ProviderAccount
 
 BODY_BYTES_MAX = 1024 * 1024
@@ -69,22 +69,30 @@ class Door:
         connection = self.connections.by_account.get(at)
         if connection is None or connection.webhooks is None:
             return Response(status_code=404)
+        end, http_code = await self._take(request, connection)
+        RECEIVED.labels(provider, end).inc()
+        return Response(status_code=http_code)
+
+    async def _take(self, request: Request, connection: Connection) -> tuple[str, int]:
+        """Verify and store a delivery; return what became of it, and the HTTP code that says so."""
+        webhooks, at = connection.webhooks, connection.at
+        assert webhooks is not None
         try:
             body = await self._body(request)
-            items = connection.webhooks.verify(dict(request.headers), body, self.clock())
+            items = webhooks.verify(dict(request.headers), body, self.clock())
             await self.inbox.receive(connection.tenant_id, at, items, body)
         except VerificationError as error:
             # What is wrong is ours to know: whoever forges learns nothing.
             log.info("webhook_refused", provider_account=str(at), why=str(error))
-            return _ended(provider, "unverified", 401)
+            return "unverified", 401
         except _TooLargeError:
-            return _ended(provider, "too_large", 413)
+            return "too_large", 413
         except _TooSlowError:
-            return _ended(provider, "too_slow", 408)
+            return "too_slow", 408
         except (DomainError, QueueFullError, DrainedError) as error:
             log.warning("webhook_not_stored", provider_account=str(at), why=repr(error))
-            return _ended(provider, "not_stored", 503)
-        return _ended(provider, "stored", 200)
+            return "not_stored", 503
+        return "stored", 200
 
     async def _body(self, request: Request) -> bytes:
         """Read the raw body once, within its limits."""
@@ -103,8 +111,3 @@ class Door:
         except (TimeoutError, ClientDisconnect) as error:
             raise _TooSlowError from error
         return b"".join(chunks)
-
-
-def _ended(provider: str, end: str, http_code: int) -> Response:
-    RECEIVED.labels(provider, end).inc()
-    return Response(status_code=http_code)

@@ -18,8 +18,9 @@ from services.psp_gateway.application.inbox_ports import (
     NewInboxEvent,
 )
 from services.psp_gateway.application.ports import NewId
-from services.psp_gateway.application.records import ExceptionNote
+from services.psp_gateway.application.records import ExceptionNote, Identity
 from services.psp_gateway.domain.exceptions import DECISION_OF, ExceptionKind
+from services.psp_gateway.domain.facts import ObjectType
 from services.psp_gateway.domain.inbox import InboxEventState, InboxProgress
 
 _ENDED = ("APPLIED", "IGNORED", "DEAD")
@@ -32,7 +33,8 @@ WHERE tenant_id = $1 AND inbox_event_id = $2 FOR UPDATE
 _PROGRESS = """
 UPDATE psp_gateway.inbox_events
 SET state = $3, attempt_count = $4, next_attempt_time = $5, last_error = $6,
-    object_id = coalesce(nullif($7, ''), object_id), end_time = $8
+    object_type = coalesce(nullif($7, ''), object_type),
+    object_id = coalesce(nullif($8, ''), object_id), end_time = $9
 WHERE tenant_id = $1 AND inbox_event_id = $2
 """
 
@@ -110,7 +112,11 @@ class PostgresInbox:
         return _progress(row) if row else None
 
     async def write_progress(
-        self, inbox_event_id: UUID, progress: InboxProgress, object_id: str, now: datetime
+        self,
+        inbox_event_id: UUID,
+        progress: InboxProgress,
+        applied_to: Identity | None,
+        now: datetime,
     ) -> None:
         await self._driver.execute(
             _PROGRESS,
@@ -120,7 +126,8 @@ class PostgresInbox:
             progress.attempts,
             progress.next_attempt_at,
             progress.last_error,
-            object_id,
+            applied_to.object_type if applied_to else "",
+            applied_to.object_id if applied_to else "",
             now if progress.state in _ENDED else None,
         )
 
@@ -267,6 +274,7 @@ def _record(row: asyncpg.Record) -> InboxRecord:
         semantic_key=row["semantic_key"],
         event_type=row["event_type"],
         progress=_progress(row),
+        object_type=ObjectType(row["object_type"]) if row["object_type"] else None,
         object_id=row["object_id"],
         conflict_count=row["conflict_count"],
         signing_key=row["signing_key"],

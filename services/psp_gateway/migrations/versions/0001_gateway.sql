@@ -346,6 +346,7 @@ CREATE TABLE psp_gateway.inbox_events (
     attempt_count integer NOT NULL DEFAULT 0,
     next_attempt_time timestamptz,
     last_error text NOT NULL DEFAULT '',
+    object_type text COLLATE "C" NOT NULL DEFAULT '',
     object_id text COLLATE "C" NOT NULL DEFAULT '',
     conflict_count integer NOT NULL DEFAULT 0,
     create_time timestamptz NOT NULL,
