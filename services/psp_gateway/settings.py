@@ -19,18 +19,29 @@ not_before = 2026-01-01T00:00:00Z        # optional, as is not_after
 [provider_account.fee]                   # what the contract lets us expect; optional
 basis_points = 140
 fixed_minor = 10
+
+The file of who approves withdrawals; what no band covers needs two people:
+
+expires_after_hours = 72
+
+[[band]]
+currency = "EUR"
+amount_minor_max = 50_000
+approvers = 0
 """
 
 import tomllib
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import AwareDatetime, Field, ValidationError, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from services.formats import PARSERS
 from services.kernel.ids import TENANT_ID
+from services.kernel.invariant import InvariantError
 from services.kernel.money import UnknownCurrencyError, currency
 from services.platform.settings import (
     Block,
@@ -43,6 +54,9 @@ from services.platform.settings import (
     SettingsError,
 )
 from services.platform.temporal import WorkerSettings
+from services.psp_gateway.domain.approval import APPROVERS_MAX, ApprovalPolicy, Band
+
+File = TypeVar("File", bound=Block)
 
 
 class GatewayGrpcSettings(GrpcServerSettings):
@@ -100,6 +114,13 @@ class PspGatewaySettings(ServiceSettings):
     inbox_retention_days: Annotated[
         int, Field(ge=1, le=3_650, description="How long bodies of applied webhooks are kept.")
     ] = 90
+    approval_rules_file: Annotated[
+        Path | None,
+        Field(description="The TOML file of who approves withdrawals; unset: always two people."),
+    ] = None
+    janitor_every_s: Annotated[
+        Seconds, Field(description="How often the janitor takes up what was left.")
+    ] = 10.0
 
 
 # --- the file of provider accounts ---------------------------------------------------------------
@@ -159,21 +180,7 @@ def load_provider_accounts(path: Path) -> Sequence[ProviderAccountSettings]:
     Raises:
         SettingsError: the file cannot be read, or something in it is missing, wrong or unknown.
     """
-    try:
-        with path.open("rb") as file:
-            accounts = _ProviderAccountsFile.model_validate(tomllib.load(file)).provider_account
-    except OSError as error:
-        raise SettingsError([f"provider accounts {path}: {error.strerror}"]) from error
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError([f"provider accounts {path}: {error}"]) from error
-    except ValidationError as error:
-        raise SettingsError(
-            [
-                f"provider accounts {path}: "
-                f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
-                for problem in error.errors(include_input=False, include_url=False)
-            ]
-        ) from error
+    accounts = _read_toml(path, "provider accounts", _ProviderAccountsFile).provider_account
     names = [(one.provider, one.provider_account) for one in accounts]
     twice = sorted(
         {f"{provider}/{name}" for provider, name in names if names.count((provider, name)) > 1}
@@ -181,6 +188,64 @@ def load_provider_accounts(path: Path) -> Sequence[ProviderAccountSettings]:
     if twice:
         raise SettingsError([f"provider accounts {path}: {name} is there twice" for name in twice])
     return [_seen_from(path.parent, one) for one in accounts]
+
+
+# --- the file of who approves withdrawals --------------------------------------------------------
+
+
+class _BandSettings(Block):
+    currency: str
+    amount_minor_max: Annotated[int, Field(ge=1)]
+    approvers: Annotated[int, Field(ge=0, le=APPROVERS_MAX)]
+
+
+class _ApprovalRulesFile(Block):
+    expires_after_hours: Annotated[int, Field(ge=1, le=24 * 90)] = 72
+    band: tuple[_BandSettings, ...] = ()
+
+    @model_validator(mode="after")
+    def _check(self) -> "_ApprovalRulesFile":
+        try:
+            self.policy()
+        except (UnknownCurrencyError, InvariantError) as error:
+            raise ValueError(str(error)) from error
+        return self
+
+    def policy(self) -> ApprovalPolicy:
+        """Return the rules, as the domain asks them."""
+        bands: dict[str, tuple[Band, ...]] = {}
+        for one in self.band:
+            code = currency(one.currency).code
+            bands[code] = (*bands.get(code, ()), Band(one.amount_minor_max, one.approvers))
+        return ApprovalPolicy(bands, timedelta(hours=self.expires_after_hours))
+
+
+def load_approval_policy(path: Path | None) -> ApprovalPolicy:
+    """Read who approves withdrawals; without a file every withdrawal needs two people.
+
+    Raises:
+        SettingsError: the file cannot be read, or something in it is wrong or unknown.
+    """
+    if path is None:
+        return ApprovalPolicy()
+    return _read_toml(path, "approval rules", _ApprovalRulesFile).policy()
+
+
+def _read_toml(path: Path, what: str, model: type[File]) -> File:
+    try:
+        with path.open("rb") as file:
+            return model.model_validate(tomllib.load(file))
+    except OSError as error:
+        raise SettingsError([f"{what} {path}: {error.strerror}"]) from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError([f"{what} {path}: {error}"]) from error
+    except ValidationError as error:
+        raise SettingsError(
+            [
+                f"{what} {path}: {'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+                for problem in error.errors(include_input=False, include_url=False)
+            ]
+        ) from error
 
 
 def _seen_from(folder: Path, account: ProviderAccountSettings) -> ProviderAccountSettings:

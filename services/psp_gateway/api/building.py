@@ -12,9 +12,12 @@ from services.psp_gateway.application.object_records import (
     DisputeRecord,
     RefundRecord,
     RoundRecord,
+    WithdrawalRecord,
 )
+from services.psp_gateway.application.records import Attempt
 from services.psp_gateway.domain.objects import DepositState
-from vezne.psp_gateway.v1 import deposit_pb2, dispute_pb2, refund_pb2
+from services.psp_gateway.workflows.models import WithdrawalRef
+from vezne.psp_gateway.v1 import deposit_pb2, dispute_pb2, refund_pb2, withdrawal_pb2
 from vezne.type.v1.money_pb2 import Money
 
 
@@ -153,5 +156,61 @@ def _round(one: RoundRecord) -> dispute_pb2.DisputeRound:
         frozen_minor=one.frozen_minor,
         fee=money(kernel.Money(one.withdrawn.currency_code, fee)) if fee is not None else None,
         open_time=moment(one.opened_at),
+        end_time=moment(one.ended_at),
+    )
+
+
+def withdrawal(tenant_id: str, record: WithdrawalRecord) -> withdrawal_pb2.Withdrawal:
+    """Build a withdrawal with what was decided about it and its attempts."""
+    found, standing = record.withdrawal, record.standing
+    return withdrawal_pb2.Withdrawal(
+        withdrawal_id=found.withdrawal_id,
+        request_id=record.request_id,
+        player_id=found.player_id,
+        provider=record.at.provider,
+        provider_account=record.at.provider_account,
+        amount=money(found.amount),
+        player_fee_minor=found.fee_minor,
+        destination_token=record.destination_token,
+        state=named(withdrawal_pb2.WithdrawalState, found.state),
+        waiting_for=named(withdrawal_pb2.WithdrawalWait, record.waiting_for),
+        requested_by=found.requested_by,
+        approvals_required=record.approvals_required,
+        decisions=[
+            withdrawal_pb2.WithdrawalDecision(
+                decided_by=one.decided_by,
+                kind=named(withdrawal_pb2.WithdrawalDecisionKind, one.kind),
+                comment=one.comment,
+                create_time=moment(one.decided_at),
+            )
+            for one in record.decisions
+        ],
+        approval_expire_time=moment(record.approval_expires_at),
+        attempts=[_attempt(one) for one in record.attempts],
+        ledger_reason=record.ledger_reason,
+        returned_minor=found.returned_minor,
+        postings_pending=standing.postings_pending,
+        event_sequence=standing.event_sequence,
+        workflow_id=WithdrawalRef(
+            tenant_id=tenant_id, withdrawal_id=found.withdrawal_id
+        ).workflow_id,
+        metadata=record.metadata,
+        create_time=moment(standing.created_at),
+        update_time=moment(standing.updated_at),
+    )
+
+
+def _attempt(one: Attempt) -> withdrawal_pb2.WithdrawalAttempt:
+    return withdrawal_pb2.WithdrawalAttempt(
+        attempt_number=one.number,
+        provider=one.at.provider,
+        provider_account=one.at.provider_account,
+        reference=one.reference,
+        provider_object_id=one.provider_object_id,
+        outcome=named(withdrawal_pb2.AttemptOutcome, one.outcome),
+        provider_state=one.provider_state,
+        failure_code=one.failure_code,
+        failure_message=one.failure_message,
+        create_time=moment(one.created_at),
         end_time=moment(one.ended_at),
     )

@@ -47,6 +47,8 @@ class NewWithdrawal:
     request_id: str
     destination_token: str
     metadata: Mapping[str, str]
+    attend_at: datetime
+    """When the janitor may see to its workflow: not while that is being started."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

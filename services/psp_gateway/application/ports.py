@@ -26,6 +26,7 @@ from services.psp_gateway.application.records import (
     Origin,
 )
 from services.psp_gateway.application.report_ports import ReportRows
+from services.psp_gateway.application.withdrawal_ports import WithdrawalRows
 from services.psp_gateway.domain.accounts import Account, PlayerChart, ProviderAccount
 from services.psp_gateway.domain.facts import ObjectType
 from services.psp_gateway.domain.machine import Event, Refusal
@@ -368,6 +369,8 @@ class GatewayUnit(Protocol):
     def inbox(self) -> InboxRows: ...
     @property
     def reports(self) -> ReportRows: ...
+    @property
+    def withdrawals(self) -> WithdrawalRows: ...
 
     async def raise_exceptions(self, notes: Collection[ExceptionNote], now: datetime) -> None:
         """Raise those that were not raised before."""

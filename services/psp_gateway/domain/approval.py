@@ -11,6 +11,15 @@ from services.psp_gateway.domain.reasons import Reason, refusal
 
 APPROVERS_MAX = 2
 
+_CANCELLABLE = frozenset(
+    {
+        WithdrawalState.REQUESTED,
+        WithdrawalState.RESERVED,
+        WithdrawalState.IN_REVIEW,
+        WithdrawalState.APPROVED,
+    }
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Band:
@@ -68,6 +77,17 @@ def check_approver(withdrawal: Withdrawal, approver: str) -> None:
         raise refusal(Reason.APPROVER_IS_REQUESTER, message)
     if any(approval.approver == approver for approval in withdrawal.approvals):
         raise refusal(Reason.ALREADY_APPROVED, f"{approver} has approved it before")
+
+
+def check_cancellable(withdrawal: Withdrawal) -> None:
+    """Check that the withdrawal can be called off now: the provider has not been asked for it.
+
+    Raises:
+        DomainError: WITHDRAWAL_NOT_CANCELLABLE.
+    """
+    if withdrawal.state not in _CANCELLABLE:
+        message = f"The withdrawal is {withdrawal.state}"
+        raise refusal(Reason.WITHDRAWAL_NOT_CANCELLABLE, message, state=withdrawal.state)
 
 
 def check_in_review(withdrawal: Withdrawal) -> None:

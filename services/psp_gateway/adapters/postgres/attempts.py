@@ -29,6 +29,8 @@ UPDATE psp_gateway.attempts a SET next_check_time = $3, check_count = check_coun
 FROM (
     SELECT object_type, object_id, attempt_number FROM psp_gateway.attempts
     WHERE tenant_id = $1 AND next_check_time <= $2
+        -- A withdrawal's workflow asks about its attempts itself.
+        AND object_type <> 'withdrawal'
     ORDER BY next_check_time LIMIT $4 FOR UPDATE SKIP LOCKED
 ) due
 WHERE a.tenant_id = $1 AND a.object_type = due.object_type AND a.object_id = due.object_id

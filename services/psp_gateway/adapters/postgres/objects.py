@@ -124,6 +124,7 @@ class PostgresObjects:
             withdrawal.requested_by,
             orjson.dumps(dict(new.metadata)).decode(),
             withdrawal.state,
+            new.attend_at,
             now,
         )
 

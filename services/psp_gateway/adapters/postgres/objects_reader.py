@@ -11,7 +11,6 @@ from services.kernel.money import Money
 from services.psp_gateway.adapters.postgres import reads_sql as sql
 from services.psp_gateway.adapters.postgres.attempts import LAST_ATTEMPT, attempt_of
 from services.psp_gateway.adapters.postgres.connection import connected
-from services.psp_gateway.adapters.postgres.objects_sql import APPROVALS, ATTEMPT_PLACES
 from services.psp_gateway.adapters.postgres.rows import (
     deposit_of,
     dispute_of,
@@ -127,13 +126,11 @@ class PostgresObjectReader:
             row = await driver.fetchrow(sql.WITHDRAWAL, tenant_id, withdrawal_id)
             if row is None:
                 return None
-            approvals = await driver.fetch(APPROVALS, tenant_id, withdrawal_id)
-            places = await driver.fetch(ATTEMPT_PLACES, tenant_id, withdrawal_id)
             decisions = await driver.fetch(sql.DECISIONS, tenant_id, withdrawal_id)
             attempts = await driver.fetch(
                 sql.ATTEMPTS, tenant_id, ObjectType.WITHDRAWAL, withdrawal_id
             )
-        return _withdrawal(row, approvals, places, decisions, attempts)
+        return withdrawal_record(row, decisions, attempts)
 
     async def last_attempt(
         self, tenant_id: str, object_type: ObjectType, object_id: str
@@ -237,14 +234,12 @@ def _dispute(row: asyncpg.Record, rounds: Sequence[asyncpg.Record]) -> DisputeRe
     )
 
 
-def _withdrawal(
-    row: asyncpg.Record,
-    approvals: Sequence[asyncpg.Record],
-    places: Sequence[asyncpg.Record],
-    decisions: Sequence[asyncpg.Record],
-    attempts: Sequence[asyncpg.Record],
+def withdrawal_record(
+    row: asyncpg.Record, decisions: Sequence[asyncpg.Record], attempts: Sequence[asyncpg.Record]
 ) -> WithdrawalRecord:
-    withdrawal = withdrawal_of(row, approvals, places)
+    """Read a withdrawal with all that was decided about it and all its attempts."""
+    approvals = [one for one in decisions if one["kind"] == "APPROVED"]
+    withdrawal = withdrawal_of(row, approvals, attempts)
     return WithdrawalRecord(
         withdrawal=withdrawal,
         at=withdrawal.attempts[-1] if withdrawal.attempts else place_of(row),

@@ -95,8 +95,8 @@ SET state = excluded.state, round_number = excluded.round_number,
 INSERT_WITHDRAWAL = """
 INSERT INTO psp_gateway.withdrawals (tenant_id, withdrawal_id, request_id, player_id, provider,
     provider_account, currency_code, amount_minor, player_fee_minor, destination_token,
-    requested_by, metadata, state, event_sequence, create_time, update_time)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, $14, $14)
+    requested_by, metadata, state, next_attend_time, event_sequence, create_time, update_time)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, $15, $15)
 """
 
 SAVE_WITHDRAWAL = """
@@ -105,6 +105,13 @@ SET state = $3,
     -- The machine counts from 0; before the rules were asked the column is null.
     approvals_required = CASE WHEN $3 IN ('REQUESTED', 'RESERVED') THEN approvals_required
         ELSE $4 END,
+    approval_expire_time = CASE WHEN $3 = 'IN_REVIEW' THEN approval_expire_time END,
+    -- A state says by itself what is waited for; what is known beyond that holds until it changes.
+    waiting_for = CASE
+        WHEN $3 = state THEN waiting_for
+        WHEN $3 = 'IN_REVIEW' THEN 'APPROVALS'
+        WHEN $3 IN ('SUBMITTING', 'SUBMIT_UNKNOWN', 'SUBMITTED') THEN 'PROVIDER'
+        ELSE '' END,
     paid_attempts = $5, returned_minor = $6, event_sequence = $7, update_time = $8
 WHERE tenant_id = $1 AND withdrawal_id = $2
 """

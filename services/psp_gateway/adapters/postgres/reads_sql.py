@@ -83,10 +83,13 @@ JOIN psp_gateway.deposits d ON d.tenant_id = p.tenant_id AND d.deposit_id = p.de
 WHERE r.tenant_id = $1 AND d.provider = $2 AND d.provider_account = $3 AND r.movement_key = $4
 """
 
-WITHDRAWAL = f"""
+WITHDRAWALS = f"""
 SELECT w.*, {_pending("withdrawal", "w.withdrawal_id")}
-FROM psp_gateway.withdrawals w WHERE w.tenant_id = $1 AND w.withdrawal_id = $2
+FROM psp_gateway.withdrawals w
+WHERE w.tenant_id = $1
 """  # noqa: S608 - made of this module's own constants.
+
+WITHDRAWAL = f"{WITHDRAWALS} AND w.withdrawal_id = $2"
 
 DECISIONS = """
 SELECT * FROM psp_gateway.withdrawal_decisions

@@ -16,6 +16,7 @@ from services.psp_gateway.adapters.postgres.intents import PostgresIntents
 from services.psp_gateway.adapters.postgres.objects import PostgresObjects
 from services.psp_gateway.adapters.postgres.reports import PostgresReports
 from services.psp_gateway.adapters.postgres.requests import PostgresRequests
+from services.psp_gateway.adapters.postgres.withdrawals import PostgresWithdrawals
 from services.psp_gateway.application.ports import GatewayUnit, NewId
 from services.psp_gateway.application.records import ExceptionNote
 
@@ -82,6 +83,7 @@ class PostgresUnit:
         self.requests = PostgresRequests(driver, tenant_id)
         self.inbox = PostgresInbox(driver, tenant_id)
         self.reports = PostgresReports(driver, tenant_id)
+        self.withdrawals = PostgresWithdrawals(driver, tenant_id)
 
     async def raise_exceptions(self, notes: Collection[ExceptionNote], now: datetime) -> None:
         await insert_exceptions(

@@ -170,6 +170,7 @@ CREATE TABLE psp_gateway.withdrawals (
     paid_attempts integer[] NOT NULL DEFAULT '{}',
     returned_minor bigint NOT NULL DEFAULT 0 CHECK (returned_minor >= 0),
     ledger_reason text COLLATE "C" NOT NULL DEFAULT '',
+    next_attend_time timestamptz NOT NULL,
     event_sequence bigint NOT NULL,
     create_time timestamptz NOT NULL,
     update_time timestamptz NOT NULL,
@@ -180,7 +181,7 @@ CREATE UNIQUE INDEX withdrawals_by_request ON psp_gateway.withdrawals (tenant_id
 -- ListWithdrawals of a player, the newest first.
 CREATE INDEX withdrawals_by_player ON psp_gateway.withdrawals (tenant_id, player_id, withdrawal_id);
 -- The janitor: withdrawals whose workflow may be gone.
-CREATE INDEX withdrawals_open ON psp_gateway.withdrawals (tenant_id, update_time)
+CREATE INDEX withdrawals_open ON psp_gateway.withdrawals (tenant_id, next_attend_time)
     WHERE state NOT IN ('PAID', 'REJECTED', 'CANCELLED', 'EXPIRED', 'FAILED', 'RETURNED');
 
 CREATE TABLE psp_gateway.withdrawal_decisions (

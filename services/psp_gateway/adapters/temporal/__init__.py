@@ -1,0 +1,1 @@
+"""The gateway's workflows as its use cases know them, on Temporal."""

@@ -1,0 +1,1 @@
+"""The gateway's workflows: light, and without rules of their own."""
