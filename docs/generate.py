@@ -19,6 +19,7 @@ from pydantic_core import PydanticUndefined
 from services.kernel.errors import Category
 from services.ledger.domain.reasons import RULES
 from services.ledger.settings import LedgerSettings
+from services.local.mock_psp.settings import MockPspSettings
 from services.platform.errors import CODES
 from services.platform.settings import Block
 from services.reconciliation.domain.reasons import CATEGORIES as RECONCILIATION_CATEGORIES
@@ -144,12 +145,13 @@ def errors_page() -> str:
 def configuration_page() -> str:
     """Return docs/operate/configuration.md."""
     lines = [CONFIGURATION_HEAD]
-    for service in SERVICES:
-        prefix = str(service.settings.model_config["env_prefix"])
-        lines.append(f"## {service.name}\n")
+    models = {service.name: service.settings for service in SERVICES}
+    for name, settings in {**models, "mock PSP": MockPspSettings}.items():
+        prefix = str(settings.model_config["env_prefix"])
+        lines.append(f"## {name}\n")
         lines.append("| variable | default | what it is |")
         lines.append("| --- | --- | --- |")
-        lines += _rows(service.settings, prefix)
+        lines += _rows(settings, prefix)
         lines.append("")
     return "\n".join(lines)
 

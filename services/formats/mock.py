@@ -13,8 +13,8 @@ documented in `docs/integrate/mock_psp.md`. A file is refused whole if anything 
 import csv
 import io
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -106,13 +106,21 @@ class _Record:
         return int(self.cells[column])
 
     def moment(self, column: str) -> datetime:
-        value = self.cells[column]
-        with suppress(ValueError):
-            if _MOMENT.fullmatch(value):
-                return datetime.fromisoformat(value)
-        raise ReportFormatError(
-            f"{column} is not a UTC time such as 2026-03-02T09:30:00Z", self.number
-        )
+        found = _moment(self.cells[column])
+        if found is None:
+            raise ReportFormatError(
+                f"{column} is not a UTC time such as 2026-03-02T09:30:00Z", self.number
+            )
+        return found
+
+
+def _moment(text: str) -> datetime | None:
+    if not _MOMENT.fullmatch(text):
+        return None
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def parse(data: bytes) -> SettlementReport:
@@ -123,26 +131,27 @@ def parse(data: bytes) -> SettlementReport:
             its gross less its fee, a total or a balance does not follow from the lines, a sweep
             is not the sum of what it took. Nothing of the file may then be used.
     """
-    sections = _sections(_rows(_decoded(data)))
-    head = _only(sections["report"])
-    if head.text("format") != FORMAT:
-        raise ReportFormatError(f"The format is not {FORMAT}", head.number)
-    report = SettlementReport(
-        report_format="mock",
-        provider_account=head.text("account"),
-        batch_number=head.count("batch_number"),
-        period_start=head.moment("period_start"),
-        period_end=head.moment("period_end"),
-        lines=tuple(_line(record) for record in sections["lines"]),
-        balances=tuple(_balance(record) for record in sections["balances"]),
-    )
-    if report.batch_number < 1 or report.period_start >= report.period_end:
-        raise ReportFormatError(
-            "Batches count from 1 and periods end after they start", head.number
-        )
+    heads: list[_Record] = []
+    balances: list[ReportBalance] = []
+    balance_numbers: list[int] = []
+    lines: list[ReportLine] = []
+    totals: list[_Record] = []
+    # Each row becomes what it means at once: a file of a million lines is held once, not twice.
+    for section, record in _records(_rows(_decoded(data))):
+        match section:
+            case "report":
+                heads.append(record)
+            case "balances":
+                balances.append(_balance(record))
+                balance_numbers.append(record.number)
+            case "lines":
+                lines.append(_line(record))
+            case _:
+                totals.append(record)
+    report = _report(heads, lines, balances)
     _check_lines(report)
-    _check_totals(report.lines, sections["totals"])
-    _check_balances(report, sections["balances"])
+    _check_totals(report.lines, totals)
+    _check_balances(report, balance_numbers)
     _check_sweeps(report.lines)
     return report
 
@@ -168,7 +177,7 @@ def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         for row in reader:
-            if any(len(cell) > _CELL_LENGTH_MAX for cell in row):
+            if max(map(len, row), default=0) > _CELL_LENGTH_MAX:
                 raise ReportFormatError(
                     f"A cell has more than {_CELL_LENGTH_MAX} characters", reader.line_num
                 )
@@ -177,31 +186,30 @@ def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
         raise ReportFormatError(f"This is not CSV: {error}", reader.line_num) from error
 
 
-def _sections(rows: Iterator[tuple[int, list[str]]]) -> Mapping[str, Sequence[_Record]]:
+def _records(rows: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[str, _Record]]:
     """Cut the file at its `[name]` rows; each must be there once, in order, with its columns."""
-    found: dict[str, list[_Record]] = {}
     awaited = iter(SECTIONS)
-    records: list[_Record] | None = None
+    section: str | None = None
     header: list[str] = []
     for number, row in rows:
         if len(row) == 1 and row[0].startswith("["):
-            name = next(awaited, None)
-            if row[0] != f"[{name}]":
-                raise ReportFormatError(f"{row[0]!r} stands where {_wanted(name)} belongs", number)
-            records = found[row[0][1:-1]] = []
-            header = _header(next(rows, (number, [])), row[0][1:-1])
-        elif records is None:
+            section = next(awaited, None)
+            if section is None or row[0] != f"[{section}]":
+                raise ReportFormatError(
+                    f"{row[0]!r} stands where {_wanted(section)} belongs", number
+                )
+            header = _header(next(rows, (number, [])), section)
+        elif section is None:
             raise ReportFormatError("The file does not begin with [report]", number)
         elif len(row) != len(header):
             raise ReportFormatError(f"{len(row)} cells under {len(header)} columns", number)
         elif row == header:
             raise ReportFormatError("The columns are named twice", number)
         else:
-            records.append(_Record(number, dict(zip(header, row, strict=True))))
+            yield section, _Record(number, dict(zip(header, row, strict=True)))
     missing = next(awaited, None)
     if missing is not None:
         raise ReportFormatError(f"The file ends before [{missing}]")
-    return found
 
 
 def _wanted(name: str | None) -> str:
@@ -218,15 +226,34 @@ def _header(numbered_row: tuple[int, list[str]], section: str) -> list[str]:
     return header
 
 
-def _only(records: Sequence[_Record]) -> _Record:
-    if len(records) != 1:
-        raise ReportFormatError(f"[report] has {len(records)} rows and needs one")
-    return records[0]
+def _report(
+    heads: Sequence[_Record], lines: Sequence[ReportLine], balances: Sequence[ReportBalance]
+) -> SettlementReport:
+    if len(heads) != 1:
+        raise ReportFormatError(f"[report] has {len(heads)} rows and needs one")
+    head = heads[0]
+    if head.text("format") != FORMAT:
+        raise ReportFormatError(f"The format is not {FORMAT}", head.number)
+    report = SettlementReport(
+        report_format="mock",
+        provider_account=head.text("account"),
+        batch_number=head.count("batch_number"),
+        period_start=head.moment("period_start"),
+        period_end=head.moment("period_end"),
+        lines=tuple(lines),
+        balances=tuple(balances),
+    )
+    if report.batch_number < 1 or report.period_start >= report.period_end:
+        raise ReportFormatError(
+            "Batches count from 1 and periods end after they start", head.number
+        )
+    return report
 
 
 def _line(record: _Record) -> ReportLine:
-    currency_code = record.text("currency")
-    raw_type = record.text("type")
+    # The few words that many lines share are kept once.
+    currency_code = sys.intern(record.text("currency"))
+    raw_type = sys.intern(record.text("type"))
     line = ReportLine(
         line_number=record.number,
         row_id=record.text("row_id"),
@@ -242,11 +269,13 @@ def _line(record: _Record) -> ReportLine:
         net_currency=currency_code,
         occurred_at=record.moment("created"),
         available_at=record.moment("available"),
-        sweep_key=record.cells["sweep_id"],
+        sweep_key=sys.intern(record.cells["sweep_id"]),
     )
     over_minor = line.net_minor - (line.gross_minor - line.fee_minor)
     if over_minor:
-        raise _untied("The net is not the gross less the fee", over_minor, currency_code, record)
+        raise _untied(
+            "The net is not the gross less the fee", over_minor, currency_code, record.number
+        )
     return line
 
 
@@ -296,13 +325,13 @@ def _check_totals(lines: Sequence[ReportLine], totals: Sequence[_Record]) -> Non
                     f"The total {column} is not the sum of the lines",
                     over_minor,
                     currency_code,
-                    record,
+                    record.number,
                 )
     if sums:
         raise ReportFormatError(f"[totals] lacks a row for {', '.join(sorted(sums))}")
 
 
-def _check_balances(report: SettlementReport, records: Sequence[_Record]) -> None:
+def _check_balances(report: SettlementReport, numbers: Sequence[int]) -> None:
     changes: dict[tuple[Pot, str], int] = {}
     for line in report.lines:
         at_provider = (Pot.PROVIDER, line.net_currency)
@@ -311,10 +340,10 @@ def _check_balances(report: SettlementReport, records: Sequence[_Record]) -> Non
             kept = (Pot.ROLLING_RESERVE, line.net_currency)
             changes[kept] = changes.get(kept, 0) - line.net_minor
     given: set[tuple[Pot, str]] = set()
-    for balance, record in zip(report.balances, records, strict=True):
+    for balance, number in zip(report.balances, numbers, strict=True):
         key = (balance.pot, balance.currency_code)
         if key in given:
-            raise ReportFormatError("This balance is there twice", record.number)
+            raise ReportFormatError("This balance is there twice", number)
         given.add(key)
         over_minor = balance.closing_minor - balance.opening_minor - changes.get(key, 0)
         if over_minor:
@@ -322,7 +351,7 @@ def _check_balances(report: SettlementReport, records: Sequence[_Record]) -> Non
                 "The closing balance is not the opening balance plus the lines",
                 over_minor,
                 balance.currency_code,
-                record,
+                number,
             )
     for pot, currency_code in sorted(changes.keys() - given):
         raise ReportFormatError(f"[balances] lacks the pot {pot} in {currency_code}")
@@ -354,7 +383,7 @@ def _check_sweeps(lines: Sequence[ReportLine]) -> None:
 
 
 def _untied(
-    message: str, over_minor: int, currency_code: str, record: _Record
+    message: str, over_minor: int, currency_code: str, line_number: int
 ) -> ReportFormatError:
     difference = format_amount(over_minor, currency_code)
-    return ReportFormatError(f"{message}: {difference} {currency_code} over", record.number)
+    return ReportFormatError(f"{message}: {difference} {currency_code} over", line_number)

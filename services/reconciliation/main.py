@@ -1,6 +1,5 @@
 """Reconciliation's composition root: the only place that builds things, but for the worker's."""
 
-import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -13,11 +12,10 @@ from temporalio.client import Client
 
 from services.kernel.clock import to_micros, utc_now
 from services.kernel.ids import uuid7
-from services.platform import database, logs, migrations, temporal
+from services.platform import database, migrations, temporal
 from services.platform.channel import open_channel
-from services.platform.health import PortTakenError
-from services.platform.server import Service, Servicer, exit_sentence, serve
-from services.platform.settings import SettingsError, exit_with, load
+from services.platform.process import run
+from services.platform.server import Service, Servicer, serve
 from services.reconciliation.adapters.gateway import GatewayClient
 from services.reconciliation.adapters.ledger import LedgerClient
 from services.reconciliation.adapters.postgres.claims import PostgresClaims
@@ -124,16 +122,8 @@ def build(settings: ReconciliationSettings) -> Callable[[AsyncExitStack], Awaita
 
 def main() -> None:
     """Run the server: the command `vezne-reconciliation`."""
-    try:
-        settings = load(ReconciliationSettings)
-    except SettingsError as error:
-        exit_with(error)
-    logs.configure(settings.log, "reconciliation")
-    try:
-        asyncio.run(serve(build(settings), settings.grpc))
-    except (
-        PortTakenError,
-        database.DatabaseUnfitError,
-        database.DatabaseUnavailableError,
-    ) as error:
-        exit_sentence(f"vezne-reconciliation: {error}")
+    run(
+        "vezne-reconciliation",
+        ReconciliationSettings,
+        lambda settings: serve(build(settings), settings.grpc),
+    )

@@ -1,6 +1,5 @@
 """The composition root of reconciliation's worker: one queue for workflows, one for heavy steps."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -8,10 +7,8 @@ from datetime import timedelta
 from temporalio.worker import Worker
 
 from services.kernel.clock import utc_now
-from services.platform import database, logs, temporal
-from services.platform.health import PortTakenError
-from services.platform.server import exit_sentence
-from services.platform.settings import SettingsError, exit_with, load
+from services.platform import database, temporal
+from services.platform.process import run
 from services.platform.temporal import WorkerProcess, serve_workers
 from services.reconciliation.activities.heavy import HeavyActivities
 from services.reconciliation.activities.light import LightActivities
@@ -110,19 +107,13 @@ def build(
 
 def main() -> None:
     """Run the worker: the command `vezne-reconciliation-worker`."""
-    try:
-        settings = load(ReconciliationSettings)
-    except SettingsError as error:
-        exit_with(error)
-    logs.configure(settings.log, "reconciliation-worker")
-    try:
-        asyncio.run(serve_workers(build(settings), settings.worker))
-    except (
-        PortTakenError,
-        database.DatabaseUnfitError,
-        database.DatabaseUnavailableError,
-        temporal.TemporalUnavailableError,
-        SearchAttributesMissingError,
-        UnavailableError,
-    ) as error:
-        exit_sentence(f"vezne-reconciliation-worker: {error}")
+    run(
+        "vezne-reconciliation-worker",
+        ReconciliationSettings,
+        lambda settings: serve_workers(build(settings), settings.worker),
+        cannot_run=(
+            temporal.TemporalUnavailableError,
+            SearchAttributesMissingError,
+            UnavailableError,
+        ),
+    )

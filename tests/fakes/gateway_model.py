@@ -1,6 +1,6 @@
 """The one way in for a fact, in memory, which can crash between any two commits."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from typing import Any
@@ -108,7 +108,7 @@ class GatewayModel:
             return f"{fact.object_id} {fact.row_id}"
         return fact.object_id
 
-    def _decide(self, fact: facts.Fact) -> Decision[Any]:
+    def _decide(self, fact: facts.Fact) -> Decision[Any]:  # noqa: PLR0911 - one case a kind of row.
         situation = self._situation(fact)
         row = self._row(fact)
         match row:

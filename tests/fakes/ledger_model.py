@@ -1,4 +1,4 @@
-"""The ledger as the gateway sees it: limits entry by entry, and one outcome a request id, for ever."""
+"""The ledger as the gateway sees it: limits entry by entry, one outcome a request id for ever."""
 
 from collections import Counter
 from dataclasses import dataclass, field

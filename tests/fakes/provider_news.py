@@ -1,7 +1,7 @@
 """What the mock provider tells, as facts.
 
-Beside each fact stands what the provider's own row did to its pots, worked out from the event alone,
-so that the books on both sides can be compared at any moment.
+Beside each fact stands what the provider's own row did to its pots, worked out from the event
+alone, so that the books on both sides can be compared at any moment.
 """
 
 from collections import Counter

@@ -352,9 +352,7 @@ def _fee(deposit: Deposit, fact: facts.DepositFee, situation: Situation) -> Deci
         detail = f"A fee of {fact.fee} for {deposit.captured}"
         return exceptional(deposit, ExceptionKind.AMOUNT_DIFFERS, detail)
     amount = fact.fee.minor_units
-    # Of a capture that failed before it was available nothing is pending any more.
-    nothing_pends = deposit.state is S.CAPTURE_FAILED and not deposit.pending_minor
-    pends = deposit.settlement is T.UNSETTLED and not nothing_pends
+    pends = deposit.settlement is T.UNSETTLED
     posted = draft(
         fact,
         fact.name,
@@ -423,7 +421,7 @@ def _doubt(deposit: Deposit, fact: Taken) -> ReviewReason | None:
 
 def _differs(deposit: Deposit, fact: Taken, decision: DecisionKind) -> RaisedException:
     detail = (
-        f"{fact.amount} with reference {fact.reference!r}, "
+        f"{fact.amount} with reference {fact.reference[:64]!r}, "
         f"instead of {deposit.asked} with {deposit.reference!r}"
     )
     return RaisedException(ExceptionKind.AMOUNT_DIFFERS, detail, decision)

@@ -98,7 +98,8 @@ def row(
     """Yield a table's row: what a fact does in each state; no state may stand in it twice."""
     seen: set[State | None] = set()
     for states, cell in cells:
-        for state in states:
+        # In one order always, so that a diagram made of the table is always the same.
+        for state in sorted(states, key=str):
             invariant(state not in seen, f"{fact_type.__name__} has two cells for {state}")
             seen.add(state)
             yield (state, fact_type), cell

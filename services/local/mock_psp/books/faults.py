@@ -9,6 +9,7 @@ from datetime import datetime
 from services.local.mock_psp.books.core import RowBook, checked_amount, checked_state
 from services.local.mock_psp.books.model import Bucket, Done, RowType
 from services.local.mock_psp.books.payment_intents import (
+    OPEN_STATES,
     IntentState,
     PaymentIntent,
     PaymentIntents,
@@ -23,13 +24,13 @@ class Faults:
         self._intents = intents
 
     def misbook(self, intent_id: str, by_minor: int, now: datetime) -> Done[PaymentIntent]:
-        """Capture a new payment intent and tell its amount, but book `by_minor` more.
+        """Capture a payment intent and tell its amount, but book `by_minor` more.
 
         Raises:
             DomainError: NOT_FOUND, STATE_WRONG, AMOUNT_INVALID.
         """
         intent = self._intents.get(intent_id)
-        checked_state(intent_id, intent.state, (IntentState.CREATED,), "be paid")
+        checked_state(intent_id, intent.state, OPEN_STATES, "be paid")
         checked_amount(intent.amount_minor + by_minor, intent.currency)
         return self._intents.take(intent, intent.amount_minor, now, misbooked_by_minor=by_minor)
 

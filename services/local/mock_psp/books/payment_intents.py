@@ -31,9 +31,11 @@ class IntentState(StrEnum):
     """It had succeeded, and failed after all."""
 
 
-_OPEN = (IntentState.CREATED, IntentState.REQUIRES_ACTION, IntentState.PROCESSING)
+OPEN_STATES = (IntentState.CREATED, IntentState.REQUIRES_ACTION, IntentState.PROCESSING)
+"""Nobody has paid yet, and nobody has given up."""
+
 # A player whom one card declined may pay with the next, even after the operator gave up.
-_PAYABLE = (*_OPEN, IntentState.DECLINED, IntentState.EXPIRED)
+_PAYABLE = (*OPEN_STATES, IntentState.DECLINED, IntentState.EXPIRED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,10 @@ class PaymentIntents:
     def all(self) -> tuple[PaymentIntent, ...]:
         """Every payment intent, in the order of creation."""
         return tuple(self._intents.values())
+
+    def has(self, intent_id: str) -> bool:
+        """Tell whether there is a payment intent with this id."""
+        return intent_id in self._intents
 
     def get(self, intent_id: str) -> PaymentIntent:
         """Return the payment intent with this id."""
@@ -134,7 +140,7 @@ class PaymentIntents:
     def decline(self, intent_id: str, code: str, now: datetime) -> Done[PaymentIntent]:
         """Refuse it for a reason such as `insufficient_funds`."""
         intent = self.get(intent_id)
-        checked_state(intent_id, intent.state, _OPEN, "be declined")
+        checked_state(intent_id, intent.state, OPEN_STATES, "be declined")
         return self._move(
             intent, IntentState.DECLINED, EventType.PAYMENT_INTENT_DECLINED, now, code
         )
@@ -169,13 +175,15 @@ class PaymentIntents:
     def cancel(self, intent_id: str, now: datetime) -> Done[PaymentIntent]:
         """End it before any money was taken."""
         intent = self.get(intent_id)
-        checked_state(intent_id, intent.state, (*_OPEN, IntentState.AUTHORISED), "be cancelled")
+        allowed = (*OPEN_STATES, IntentState.AUTHORISED)
+        checked_state(intent_id, intent.state, allowed, "be cancelled")
         return self._move(intent, IntentState.CANCELLED, EventType.PAYMENT_INTENT_CANCELLED, now)
 
     def expire(self, intent_id: str, now: datetime) -> Done[PaymentIntent]:
         """End it because nobody paid, or captured, in time."""
         intent = self.get(intent_id)
-        checked_state(intent_id, intent.state, (*_OPEN, IntentState.AUTHORISED), "expire")
+        allowed = (*OPEN_STATES, IntentState.AUTHORISED)
+        checked_state(intent_id, intent.state, allowed, "expire")
         return self._move(intent, IntentState.EXPIRED, EventType.PAYMENT_INTENT_EXPIRED, now)
 
     def fail_capture(self, intent_id: str, code: str, now: datetime) -> Done[PaymentIntent]:

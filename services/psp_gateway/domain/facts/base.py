@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
 
+from services.kernel.invariant import invariant
 from services.kernel.money import Money
 
 # With the longest object and fact name a request id stays within the ledger's 128 characters.
@@ -35,11 +36,19 @@ class Fact:
 
     object_type: ClassVar[ObjectType]
     name: ClassVar[str]
+    is_signed: ClassVar[bool] = False
+    """Whether the amount may be of either sign."""
 
     object_id: str
     """Our id of the object; `str()` of a provider account."""
     occurred_at: datetime
     """When it happened, as the provider says, in UTC; never used to order facts."""
+
+    def __post_init__(self) -> None:
+        # A provider module has a sign to read; one that slips through would turn a posting round.
+        amount = getattr(self, "amount", None)
+        if isinstance(amount, Money) and not self.is_signed:
+            invariant(amount.minor_units > 0, f"the amount of {self.name} is above zero")
 
     @property
     def occurrence(self) -> str:

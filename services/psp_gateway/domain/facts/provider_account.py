@@ -63,6 +63,7 @@ class SweepSent(RowFact, ProviderAccountFact):
     """The net of a batch left for our bank; negative if the provider takes it from there."""
 
     name = "sweep"
+    is_signed = True
     amount: Money
 
 
