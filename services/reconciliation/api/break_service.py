@@ -21,7 +21,10 @@ class BreakService(BreakServiceServicer):
     ) -> pb.ListBreaksResponse:
         page = Page.of(request, PAGE_DEFAULT, PAGE_MOST)
         found = await self._runs.breaks(
-            request.tenant_id, parsing.break_filter(request), page.position(BreakPosition.parse), page.size + 1
+            request.tenant_id,
+            parsing.break_filter(request),
+            page.position(BreakPosition.parse),
+            page.size + 1,
         )
         return pb.ListBreaksResponse(
             breaks=[building.break_record(view) for view in found[: page.size]],

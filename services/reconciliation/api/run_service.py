@@ -43,7 +43,10 @@ class RunService(RunServiceServicer):
     async def ListRuns(self, request: pb.ListRunsRequest, _context: Context) -> pb.ListRunsResponse:
         page = Page.of(request, PAGE_DEFAULT, PAGE_MOST)
         found = await self._runs.runs(
-            request.tenant_id, parsing.run_filter(request), page.position(RunPosition.parse), page.size + 1
+            request.tenant_id,
+            parsing.run_filter(request),
+            page.position(RunPosition.parse),
+            page.size + 1,
         )
         return pb.ListRunsResponse(
             runs=[self._build(run) for run in found[: page.size]],
