@@ -35,7 +35,7 @@ class BreakClass(StrEnum):
     NOT_BOOKED = "NOT_BOOKED"
     """It happened at the gateway, and the ledger was never told."""
     UNKEYED = "UNKEYED"
-    """A ledger transaction that does not say what it books: nothing can ever match it."""
+    """A transaction or event that does not say what it belongs to: nothing can ever match it."""
     UNCLASSIFIED = "UNCLASSIFIED"
     """A report line of a type that we do not know."""
     PENDING_BANK = "PENDING_BANK"

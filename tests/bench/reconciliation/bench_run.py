@@ -27,6 +27,7 @@ from services.reconciliation.adapters.duckdb.prove import Evidence, prove
 from services.reconciliation.adapters.duckdb.seal import seal
 from services.reconciliation.adapters.duckdb.stage import (
     StagedSide,
+    StagedSum,
     stage_gateway,
     stage_ledger,
     stage_settlement,
@@ -176,7 +177,7 @@ def save(root: Path, phase: str, staged: StagedSide) -> None:
         "file": facts_of(staged.file),
         "source_count": staged.source_count,
         "excluded": staged.excluded,
-        "sums": [[*place, net] for place, net in staged.sums_minor.items()],
+        "sums": [[each.pot, each.currency_code, each.net_minor] for each in staged.sums],
     }
     (root / f"{phase}.json").write_text(json.dumps(content))
 
@@ -189,7 +190,7 @@ def load(root: Path, phase: str, side: Side) -> StagedSide:
         FileFacts(*content["file"]),
         content["source_count"],
         {Exclusion(rule): number for rule, number in content["excluded"].items()},
-        {(pot, currency): net for pot, currency, net in content["sums"]},
+        tuple(StagedSum(Pot(pot), currency, net) for pot, currency, net in content["sums"]),
     )
 
 
@@ -200,8 +201,8 @@ def load_evidence(root: Path, count: int) -> Evidence:
         for phase, side in zip(_PHASES, (Side.SETTLEMENT, Side.GATEWAY, Side.LEDGER), strict=False)
     }
     results = json.loads((root / "match.json").read_text())
-    net = sum(staged[Side.SETTLEMENT].sums_minor.values())
-    balances = {_PENDING: 0, _AVAILABLE: sum(staged[Side.LEDGER].sums_minor.values())}
+    net = sum(each.net_minor for each in staged[Side.SETTLEMENT].sums)
+    balances = {_PENDING: 0, _AVAILABLE: sum(each.net_minor for each in staged[Side.LEDGER].sums)}
     return Evidence(
         scope=_SCOPE,
         rules=Rules(),

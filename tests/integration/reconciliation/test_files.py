@@ -27,6 +27,7 @@ from services.reconciliation.adapters.duckdb.manifest import (
     write_manifest,
 )
 from services.reconciliation.adapters.duckdb.stage import (
+    StagedSum,
     StagingError,
     stage_gateway,
     stage_settlement,
@@ -53,7 +54,7 @@ def test_staged_rows_are_the_rows_in_order(tmp_path: Path) -> None:
     assert stored == rows
     assert staged.source_count == 5010
     assert staged.file.row_count == len(rows)
-    assert staged.sums_minor == {("P", "EUR"): sum(row[4] for row in rows)}
+    assert staged.sums == (StagedSum(Pot.PROVIDER, "EUR", sum(row[4] for row in rows)),)
     assert staged.file.sha256 == file_sha256(tmp_path / "inputs/settlement.parquet")
 
     text = io.StringIO()

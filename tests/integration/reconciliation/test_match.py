@@ -174,6 +174,15 @@ def test_a_transaction_without_a_key_is_a_break_at_once(days: Days) -> None:
     assert done.open_classes() == unkeyed
     assert done.open_classes("booking") == unkeyed
     assert done.statement.verdict is Verdict.BREAKS
+    assert done.failed() == {}
+
+
+def test_an_event_without_a_fact_is_a_break_at_once(days: Days) -> None:
+    """An event that moves money and does not say why is UNKEYED in I."""
+    days.books.happen("dep/1", "", movement(70, "ch1"))
+    done = days.run(days.report(1))
+    assert done.open_classes("booking") == {"G 1:1": "UNKEYED"}
+    assert done.failed() == {}
 
 
 def test_a_line_of_an_unknown_type_is_a_warning(days: Days) -> None:

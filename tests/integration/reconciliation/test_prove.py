@@ -14,8 +14,10 @@ from services.reconciliation.adapters.duckdb.engine import literal, open_engine
 from services.reconciliation.adapters.duckdb.files import RunFolders, describe, input_name
 from services.reconciliation.adapters.duckdb.manifest import read_manifest, write_manifest
 from services.reconciliation.adapters.duckdb.prove import Evidence
+from services.reconciliation.adapters.duckdb.stage import StagedSum
+from services.reconciliation.domain.breaks import BreakKey, break_id
 from services.reconciliation.domain.inputs import LedgerBalance
-from services.reconciliation.domain.rows import Side
+from services.reconciliation.domain.rows import Comparison, Side
 from services.reconciliation.domain.verdict import Verdict
 from tests.fakes.recon_days import LIMITS, Days, account, line, movement, reprove
 
@@ -62,6 +64,8 @@ def second_day(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
     for number, amount in enumerate((1000, 1000, 250, 77, 500, 600), start=1):
         books.both(f"dep/{number}", "captured", movement(amount, f"ch{number}"))
     books.happen("dep/7", "captured", movement(40, "ch7"))
+    books.both("dep/10", "captured:1", movement(10, "ch10"))
+    books.both("dep/10", "captured:2", movement(5, "ch10"))
     books.both("rr", "kept", movement(-50, "rr1", K.ROLLING_RESERVE),
                movement(50, "rr1", K.ROLLING_RESERVE, pot=Pot.ROLLING_RESERVE))  # fmt: skip
     own = [
@@ -79,6 +83,9 @@ def second_day(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
                movement(1000, "po1", K.SWEEP, pot=Pot.TRANSIT))  # fmt: skip
     books.both("ref/1", "succeeded", movement(-100, "re1", K.REFUND))
     books.both("ref/2", "succeeded", movement(-100, "re2", K.REFUND))
+    books.both("dep/9", "captured:1", movement(10, "ch9"))
+    books.both("dep/9", "captured:2", movement(5, "ch9"))
+    books.both("dep/11", "captured", movement(-30, "ch11"))
     books.book("dep/8", "captured", movement(300, "ch8"))
     lines = [
         line(1, K.CAPTURE, "ch3", 200),
@@ -93,9 +100,12 @@ def second_day(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
         line(10, K.TOP_UP, "tu1", -30),
         line(11, K.CAPTURE, "chx", 100),
         line(12, K.CAPTURE, "chy", -100),
+        line(13, K.CAPTURE, "ch9", 10),
+        line(14, K.CAPTURE, "ch10", 10),
+        line(15, K.CAPTURE, "ch11", 30),
     ]
     own = [
-        ReportBalance(Pot.PROVIDER, "EUR", 1950, 2079),
+        ReportBalance(Pot.PROVIDER, "EUR", 1950, 2129),
         ReportBalance(Pot.ROLLING_RESERVE, "EUR", 50, 50),
     ]
     return days.run(days.report(2, *lines, balances=own)).evidence
@@ -143,6 +153,35 @@ def match_unrelated(copy: Copy) -> None:
 def hide_opposites(copy: Copy) -> None:
     """+100 and -100 hidden as one match."""
     hide(copy, "key IN ('chx', 'chy')", "ROUND_TRIP")
+
+
+def call_it_equal(copy: Copy) -> None:
+    """An amount that differs called equal."""
+    hide(copy, "key = 'ch4'", "EQUAL")
+
+
+def call_sums_equal(copy: Copy) -> None:
+    """Sums that differ called equal."""
+    hide(copy, "key = 'ch4'", "EQUAL_SUMS")
+
+
+def call_it_a_round_trip(copy: Copy) -> None:
+    """Both sides of a break, which happen to sum to 0, called a round trip."""
+    hide(copy, "key = 'ch11'", "ROUND_TRIP")
+
+
+def call_one_row_a_round_trip(copy: Copy) -> None:
+    """A missing settlement called a round trip."""
+    hide(copy, "key = 'ch5'", "ROUND_TRIP")
+
+
+def mix_methods(copy: Copy) -> None:
+    """A match of which the rows say different things."""
+    copy.rewrite(
+        CLOSED,
+        "SELECT * REPLACE (if(key = 're1' AND side = 'S', 'EQUAL_SUMS', method) AS method) "
+        "FROM $file",
+    )
 
 
 def hide(copy: Copy, which: str, method: str) -> None:
@@ -223,6 +262,74 @@ def open_a_match(copy: Copy) -> None:
     copy.rewrite(CLOSED, "FROM $file WHERE key <> 're1'")
 
 
+def open_a_pair(copy: Copy) -> None:
+    """A pair opened again in a group that is open anyway."""
+    copy.rewrite(
+        OPEN,
+        f"""
+        FROM $file UNION ALL BY NAME
+        SELECT * EXCLUDE (method, match_id)
+        FROM read_parquet({literal(copy.evidence.folders.folder / CLOSED)}) WHERE key = 'ch9'
+        """,
+    )
+    copy.rewrite(CLOSED, "FROM $file WHERE key <> 'ch9'")
+
+
+def rename_break(copy: Copy, key: str, occurrence: int) -> None:
+    """A break under the id of another opening of its key, everywhere."""
+    name = break_id(
+        copy.evidence.scope,
+        BreakKey(Comparison.PROVIDER, Pot.PROVIDER, key, "capture", "EUR"),
+        occurrence,
+    )
+    for file in (OPEN, BREAKS):
+        copy.rewrite(
+            file,
+            f"""
+            SELECT * REPLACE (
+                if(key = '{key}', '{name}', break_id) AS break_id,
+                if(key = '{key}', {occurrence}, occurrence)::BIGINT AS occurrence)
+            FROM $file
+            """,
+        )
+
+
+def count_an_opening_too_many(copy: Copy) -> None:
+    """A new break that says that its key had been open before."""
+    rename_break(copy, "chx", 2)
+
+
+def begin_anew(copy: Copy) -> None:
+    """A carried break closed on paper and opened as a new one."""
+    rename_break(copy, "ch10", 2)
+    before = literal(copy.evidence.folders.history[-1] / BREAKS)
+    copy.rewrite(
+        BREAKS,
+        f"""
+        SELECT * REPLACE (
+            if(key = 'ch10', 'NEW', lifecycle) AS lifecycle,
+            if(key = 'ch10', '', previous_class) AS previous_class)
+        FROM $file
+        UNION ALL
+        SELECT * REPLACE ('RESOLVED' AS lifecycle, class AS previous_class)
+        FROM read_parquet({before}) WHERE key = 'ch10'
+        """,
+    )
+
+
+def invent_a_resolution(copy: Copy) -> None:
+    """A break called resolved that never was."""
+    copy.rewrite(
+        BREAKS,
+        """
+        FROM $file UNION ALL
+        SELECT * REPLACE (
+            repeat('1', 32) AS break_id, 'RESOLVED' AS lifecycle, class AS previous_class)
+        FROM $file WHERE key = 'chx'
+        """,
+    )
+
+
 def drop_break(copy: Copy) -> None:
     """A break left out of the list."""
     copy.rewrite(BREAKS, "FROM $file WHERE key <> 'ch4'")
@@ -272,6 +379,11 @@ CORRUPTIONS: list[tuple[Callable[[Copy], None], set[int]]] = [
     (swap_partners, {4}),
     (match_unrelated, {4}),
     (hide_opposites, {4}),
+    (call_it_equal, {4}),
+    (call_sums_equal, {4}),
+    (call_it_a_round_trip, {4}),
+    (call_one_row_a_round_trip, {4}),
+    (mix_methods, {4}),
     (relabel_pending, {5}),
     (move_first_date, {2}),
     (move_break_date, {2}),
@@ -279,6 +391,10 @@ CORRUPTIONS: list[tuple[Callable[[Copy], None], set[int]]] = [
     (double_row, {2, 5, 6, 7}),
     (change_amount, {2, 6, 7}),
     (open_a_match, {4, 5}),
+    (open_a_pair, {4}),
+    (count_an_opening_too_many, {5}),
+    (begin_anew, {5}),
+    (invent_a_resolution, {5}),
     (drop_break, {5}),
     (call_it_resolved, {5}),
     (forget_resolution, {5}),
@@ -341,19 +457,19 @@ LIES: dict[str, tuple[Callable[[Evidence], Evidence], set[int]]] = {
         {6},
     ),
     "the provider's closing balance differs": (
-        lambda e: changed_report(e, balances=(ReportBalance(Pot.PROVIDER, "EUR", 1950, 2080),)),
+        lambda e: changed_report(e, balances=(ReportBalance(Pot.PROVIDER, "EUR", 1950, 2130),)),
         {6},
     ),
     "the provider's opening balance differs": (
-        lambda e: changed_report(e, balances=(ReportBalance(Pot.PROVIDER, "EUR", 1951, 2079),)),
+        lambda e: changed_report(e, balances=(ReportBalance(Pot.PROVIDER, "EUR", 1951, 2129),)),
         {6},
     ),
-    "a line was not staged": (lambda e: changed_report(e, line_count=13), {1}),
-    "the report's net differs": (lambda e: changed_report(e, net_minor={"EUR": 130}), {1}),
+    "a line was not staged": (lambda e: changed_report(e, line_count=16), {1}),
+    "the report's net differs": (lambda e: changed_report(e, net_minor={"EUR": 180}), {1}),
     "a report is missing in between": (lambda e: changed_report(e, batch_number=3), {1, 3}),
     "there is no report": (lambda e: replace(e, reports=[]), {1, 3}),
     "staging counted another sum": (
-        lambda e: staged_side(e, Side.LEDGER, sums_minor={("P", "EUR"): 1}),
+        lambda e: staged_side(e, Side.LEDGER, sums=(StagedSum(Pot.PROVIDER, "EUR", 1),)),
         {1},
     ),
     "staging lost a source": (
@@ -382,6 +498,10 @@ LIES: dict[str, tuple[Callable[[Evidence], Evidence], set[int]]] = {
             ),
         ),
         {3},
+    ),
+    "the run before is of another account": (
+        lambda e: replace(e, scope=replace(e.scope, provider_account="other")),
+        {7},
     ),
     "another manifest was published": (lambda e: replace(e, predecessor_sha256="ab" * 32), {7}),
     "a remembered run is left out": (

@@ -103,8 +103,9 @@ class Engine:
 def open_engine(work: Path, limits: EngineLimits, watch: Watch | None = None) -> Iterator[Engine]:
     """Open an engine that keeps its temporary files in `work`, and close it.
 
-    It never loads an extension from outside, and its time zone is UTC. Results do not depend on
-    `limits`: every query that writes a file has a total order.
+    An engine serves one step: each names its tables as it likes. It never loads an extension from
+    outside, and its time zone is UTC. Results do not depend on `limits`: every query that writes a
+    file has a total order.
     """
     work.mkdir(parents=True, exist_ok=True)
     connection = duckdb.connect(

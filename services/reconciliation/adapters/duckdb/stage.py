@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from services.formats.report import ReportLine
 from services.kernel.money import checked, currency
+from services.kernel.movements import Pot
 from services.reconciliation.adapters.duckdb.engine import Engine, literal
 from services.reconciliation.adapters.duckdb.files import FileFacts, input_name, write_parquet
 from services.reconciliation.domain.inputs import GatewayEvent, LedgerTransaction, PotAccounts
@@ -39,6 +40,15 @@ class StagingError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class StagedSum:
+    """What the staged rows of a pot and currency sum to, in minor units."""
+
+    pot: Pot
+    currency_code: str
+    net_minor: int
+
+
+@dataclass(frozen=True, slots=True)
 class StagedSide:
     """What was staged of one side."""
 
@@ -48,8 +58,8 @@ class StagedSide:
     """How many lines, events or transactions came in."""
     excluded: Mapping[Exclusion, int]
     """How many of them became no row, by rule."""
-    sums_minor: Mapping[tuple[str, str], int]
-    """The sum of the rows, by pot and currency, in minor units."""
+    sums: tuple[StagedSum, ...]
+    """By pot and currency, counted while the rows went by."""
 
 
 def stage_settlement(
@@ -108,7 +118,7 @@ def _stage(
     """Write the rows of all sources; a source without any is excluded by `empty_rule`."""
     source_count = 0
     excluded: Counter[Exclusion] = Counter()
-    sums_minor: Counter[tuple[str, str]] = Counter()
+    sums: Counter[tuple[Pot, str]] = Counter()
     batch: list[StagedRow] = []
     path = engine.work / f"{side}.text"
     with path.open("w", encoding="utf-8", newline="") as file:
@@ -117,18 +127,24 @@ def _stage(
             if not rows:
                 excluded[empty_rule] += 1
             for row in rows:
-                sums_minor[row.pot, row.currency_code] += checked(row.amount_minor)
+                sums[row.pot, row.currency_code] += checked(row.amount_minor)
             batch += rows
             if len(batch) >= _BATCH:
                 engine.check()
                 file.write(_to_text(batch))
                 batch.clear()
         file.write(_to_text(batch))
-    for _, code in sums_minor:
+    for _, code in sums:
         currency(code)
     facts = write_parquet(engine, f"FROM {_reader(path)}", folder / input_name(side))
     path.unlink()
-    return StagedSide(side, facts, source_count, dict(excluded), dict(sums_minor))
+    return StagedSide(
+        side,
+        facts,
+        source_count,
+        dict(excluded),
+        tuple(StagedSum(pot, code, net) for (pot, code), net in sorted(sums.items())),
+    )
 
 
 def _to_text(rows: list[StagedRow]) -> str:

@@ -1,6 +1,7 @@
 """Proofs 6 and 7: the balances of both sides are explained, and open rows roll forward."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,9 +56,9 @@ def provider_balances(bench: Bench, findings: Findings) -> dict[Place, ProviderB
         for balance in (balance for balance in report.balances if balance.pot in pots):
             given.setdefault(Place(balance.pot, balance.currency_code), []).append(balance)
     moved = {
-        Place(Pot(pot), currency): net
-        for (pot, currency), net in bench.evidence.staged[Side.SETTLEMENT].sums_minor.items()
-        if pot in pots
+        Place(each.pot, each.currency_code): each.net_minor
+        for each in bench.evidence.staged[Side.SETTLEMENT].sums
+        if each.pot in pots
     }
     balances = {}
     for place in sorted(before.keys() | given.keys() | moved.keys()):
@@ -196,6 +197,8 @@ def check_predecessor(bench: Bench, findings: Findings) -> None:
     if predecessor is None or folders.predecessor is None:
         findings.equal("Runs remembered by the first run", len(folders.history), 0)
         return
+    scope = replace(bench.evidence.scope, business_date=predecessor.scope.business_date)
+    findings.equal("The account of the run before", predecessor.scope, scope)
     if predecessor.verdict is Verdict.INCOMPLETE:
         findings.fail("The run before is INCOMPLETE")
     if predecessor.scope.business_date >= bench.business_date:

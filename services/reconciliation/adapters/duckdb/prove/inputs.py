@@ -32,7 +32,7 @@ def _check_staged_file(bench: Bench, side: Side, findings: Findings) -> None:
     findings.equal(
         f"The sums of the rows of {side}",
         {(pot, currency): int(net) for pot, currency, net in rows},
-        {(str(pot), currency): net for (pot, currency), net in staged.sums_minor.items()},
+        {(each.pot.value, each.currency_code): each.net_minor for each in staged.sums},
     )
     # A report line's position is its line; the batch at the front of its id tells reports apart.
     [(row_count, sources, strangers)] = bench.engine.run(

@@ -7,7 +7,6 @@ GROUP BY match_id
 HAVING
     min(md5_number(concat_ws(chr(31), pot, key, kind, currency_code)))
     <> max(md5_number(concat_ws(chr(31), pot, key, kind, currency_code)))
-    OR min(kind) = ''
     OR min(method) <> max(method)
     OR NOT CASE min(method)
         WHEN 'EQUAL' THEN

@@ -44,8 +44,11 @@ def load_rules(bench: Bench) -> None:
 def _grace_days(rules: Rules) -> list[tuple[str, str, str, int]]:
     """I gives one day to all but unkeyed rows, II what the rules say; `*` is any other kind."""
     booking, provider = Comparison.BOOKING.value, Comparison.PROVIDER.value
-    days = [(booking, side.value, "*", 1) for side in (Side.GATEWAY, Side.LEDGER)]
-    days += [(booking, Side.LEDGER.value, "", 0)]
+    days = [
+        (booking, side.value, kind, number)
+        for side in (Side.GATEWAY, Side.LEDGER)
+        for kind, number in (("", 0), ("*", 1))
+    ]
     for side in (Side.SETTLEMENT, Side.LEDGER):
         kinds = ["", "*", "unclassified", *map(str, rules.settlement_grace_days_of)]
         days += [(provider, side.value, kind, rules.grace_days(side, kind)) for kind in kinds]
