@@ -23,6 +23,8 @@ from services.ledger.settings import LedgerSettings
 from services.local.mock_psp.settings import MockPspSettings
 from services.platform.errors import CODES
 from services.platform.settings import Block
+from services.reconciliation.domain.reasons import CATEGORIES as RECONCILIATION_CATEGORIES
+from services.reconciliation.settings import ReconciliationSettings
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -45,6 +47,12 @@ SERVICES = (
         {str(reason): rule.category for reason, rule in RULES.items()},
         [str(reason) for reason, rule in RULES.items() if rule.remembered],
         LedgerSettings,
+    ),
+    Described(
+        "reconciliation",
+        {str(reason): category for reason, category in RECONCILIATION_CATEGORIES.items()},
+        [],
+        ReconciliationSettings,
     ),
 )
 

@@ -33,6 +33,7 @@ class _Paged(Protocol):
 
 
 Found = TypeVar("Found")
+Position = TypeVar("Position")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,17 @@ class Page:
         if len(parts) != count or not all(map(_NUMBER.fullmatch, parts)):
             raise _invalid()
         return [int(part) for part in parts]
+
+    def position(self, parse: Callable[[str], Position]) -> Position | None:
+        """Return the position as `parse`, which raises ValueError, reads it; None for the first.
+
+        Raises:
+            DomainError: INVALID_PAGE_TOKEN, if it cannot be read: a client made the token up.
+        """
+        try:
+            return None if self.after is None else parse(self.after)
+        except ValueError as error:
+            raise _invalid() from error
 
     def token_after(self, position: str) -> str:
         """Return the token of the page that begins after `position`."""

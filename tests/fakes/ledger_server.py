@@ -70,11 +70,6 @@ class LedgerClient:
     channel: grpc.aio.Channel
     port: int
 
-    @property
-    def target(self) -> str:
-        """Where it listens."""
-        return f"127.0.0.1:{self.port}"
-
     def __post_init__(self) -> None:
         self.tenants = TenantServiceStub(self.channel)
         self.accounts = AccountServiceStub(self.channel)

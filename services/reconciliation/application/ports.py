@@ -3,10 +3,12 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol, Self
+from uuid import UUID
 
 from services.kernel.movements import Pot
 from services.reconciliation.domain.breaks import Break
+from services.reconciliation.domain.classes import Severity
 from services.reconciliation.domain.inputs import (
     GatewayEvent,
     LedgerBalance,
@@ -106,14 +108,55 @@ class BreakFilter:
     open_only: bool = False
 
 
+class RunPosition(NamedTuple):
+    """Where a run stands in the order of the list."""
+
+    business_date: date
+    run_id: str
+
+    @classmethod
+    def of(cls, run: Run) -> Self:
+        """Return the position of a run."""
+        return cls(run.business_date, run.run_id)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read what `str` wrote; raises ValueError."""
+        day, run_id = text.split("/")
+        return cls(date.fromisoformat(day), str(UUID(run_id)))
+
+    def __str__(self) -> str:
+        return f"{self.business_date}/{self.run_id}"
+
+
+class BreakPosition(NamedTuple):
+    """Where a break stands in the order of the list: the worst first, then the oldest."""
+
+    severity_rank: int
+    first_seen_date: date
+    run_id: str
+    break_id: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read what `str` wrote; raises ValueError."""
+        rank, day, run_id, break_id = text.split("/")
+        severity_rank = int(rank)
+        if not 0 <= severity_rank < len(Severity):
+            raise ValueError(rank)
+        return cls(severity_rank, date.fromisoformat(day), str(UUID(run_id)), break_id)
+
+    def __str__(self) -> str:
+        return f"{self.severity_rank}/{self.first_seen_date}/{self.run_id}/{self.break_id}"
+
+
 @dataclass(frozen=True, slots=True)
 class BreakView:
     """A published break with the run that says it."""
 
     found: Break
     run: Run
-    position: str
-    """Where it stands in the order of the list."""
+    position: BreakPosition
 
 
 class RunClaims(Protocol):
@@ -226,12 +269,9 @@ class RunReader(Protocol):
         ...
 
     async def runs(
-        self, tenant_id: str, chosen: RunFilter, after: str | None, limit: int
+        self, tenant_id: str, chosen: RunFilter, after: RunPosition | None, limit: int
     ) -> Sequence[Run]:
-        """Return runs with their cuts and phases by business date, the latest first.
-
-        `after` is the position (`{business date}/{run id}`) that the page before ended with.
-        """
+        """Return runs with their cuts and phases by business date, the latest first."""
         ...
 
     async def statement(self, tenant_id: str, run_id: str) -> tuple[Statement, str] | None:
@@ -239,7 +279,7 @@ class RunReader(Protocol):
         ...
 
     async def breaks(
-        self, tenant_id: str, chosen: BreakFilter, after: str | None, limit: int
+        self, tenant_id: str, chosen: BreakFilter, after: BreakPosition | None, limit: int
     ) -> Sequence[BreakView]:
         """Return breaks of published runs, the worst first, then the oldest."""
         ...

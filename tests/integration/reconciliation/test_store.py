@@ -10,7 +10,12 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.reconciliation.adapters.postgres.reader import PostgresReader
-from services.reconciliation.application.ports import BreakFilter, ClaimLostError, RunFilter
+from services.reconciliation.application.ports import (
+    BreakFilter,
+    ClaimLostError,
+    RunFilter,
+    RunPosition,
+)
 from services.reconciliation.domain.reasons import ReconciliationError
 from services.reconciliation.domain.runs import (
     Predecessor,
@@ -265,7 +270,7 @@ async def test_lists_are_in_order_and_whole(
     while page := await reader.runs(
         tenant,
         RunFilter(),
-        f"{runs[-1].business_date}/{runs[-1].run_id}" if runs else None,
+        RunPosition.of(runs[-1]) if runs else None,
         2,
     ):
         runs += page
