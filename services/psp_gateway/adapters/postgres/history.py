@@ -25,6 +25,8 @@ SELECT 1 FROM psp_gateway.gateway_events
 WHERE tenant_id = $1 AND object_type = $2 AND object_id = $3 AND fact = $4 AND ledger_reason = ''
 """
 
+_LOCK_HEAD = "SELECT 1 FROM psp_gateway.heads WHERE tenant_id = $1 FOR UPDATE"
+
 # Time rises strictly with the sequence, whatever the clocks of several processes say.
 _NUMBER = """
 UPDATE psp_gateway.heads
@@ -114,6 +116,9 @@ class PostgresHistory:
         )
         return int(last)
 
+    async def lock_head(self) -> None:
+        await self._driver.execute(_LOCK_HEAD, self._tenant_id)
+
 
 class PostgresHistoryReader:
     """Reads events in short reads: they are immutable and ordered, so no snapshot is held."""
@@ -135,6 +140,8 @@ class PostgresHistoryReader:
         return EventCut(event_sequence, recorded)
 
     async def sequence_at_time(self, tenant_id: str, moment: datetime, through: int) -> int:
+        _LOCK_HEAD = "SELECT 1 FROM psp_gateway.heads WHERE tenant_id = $1 FOR UPDATE"
+
         # Time rises strictly with the sequence, so bisection needs no index on time.
         low, high = 0, through
         async with connected(self._engine) as driver:
