@@ -140,8 +140,6 @@ class PostgresHistoryReader:
         return EventCut(event_sequence, recorded)
 
     async def sequence_at_time(self, tenant_id: str, moment: datetime, through: int) -> int:
-        _LOCK_HEAD = "SELECT 1 FROM psp_gateway.heads WHERE tenant_id = $1 FOR UPDATE"
-
         # Time rises strictly with the sequence, so bisection needs no index on time.
         low, high = 0, through
         async with connected(self._engine) as driver:
