@@ -8,12 +8,10 @@ from services.kernel.clock import utc_now
 from services.platform import database
 from services.platform.process import run
 from services.platform.server import Service, Servicer, serve
-from services.psp_gateway.adapters.postgres.exceptions import PostgresExceptions
 from services.psp_gateway.api.deposit_service import DepositService
 from services.psp_gateway.api.event_service import EventService
 from services.psp_gateway.api.operations_service import OperationsService
 from services.psp_gateway.api.settlement_service import SettlementService
-from services.psp_gateway.application.disputes import Disputes
 from services.psp_gateway.application.inbox import Inbox
 from services.psp_gateway.settings import PspGatewaySettings
 from services.psp_gateway.webhooks.door import Door
@@ -73,7 +71,7 @@ async def serve_gateway(
             Servicer(
                 "vezne.psp_gateway.v1.DepositService",
                 deposit_service_pb2_grpc.add_DepositServiceServicer_to_server,
-                DepositService(gateway.deposits, gateway.refunds, Disputes(gateway.reader)),
+                DepositService(gateway.deposits, gateway.refunds, gateway.disputes),
             ),
             Servicer(
                 "vezne.psp_gateway.v1.SettlementService",
@@ -83,9 +81,7 @@ async def serve_gateway(
             Servicer(
                 "vezne.psp_gateway.v1.OperationsService",
                 operations_service_pb2_grpc.add_OperationsServiceServicer_to_server,
-                OperationsService(
-                    PostgresExceptions(gateway.engine), gateway.inbox_store, gateway.clock
-                ),
+                OperationsService(gateway.exceptions, gateway.inbox_store, gateway.clock),
             ),
             Servicer(
                 "vezne.psp_gateway.v1.EventService",

@@ -226,6 +226,14 @@ class Stack:
             "disputes": await self.balance(f"asset/{stem}/disputes/{code}"),
         }
 
+    async def agree(self) -> bool:
+        """Return whether the provider and the ledger agree now: see `agrees`."""
+        try:
+            await self.agrees()
+        except AssertionError:
+            return False
+        return True
+
     async def scenario(self, *words: str, kind: str = "payment_intent") -> None:
         """Let these words hold for the next object of a kind."""
         await self.admin("scenarios", {"words": list(words), "next": kind})
