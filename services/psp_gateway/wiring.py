@@ -134,16 +134,9 @@ class Gateway:
         self.withdrawal_steps = WithdrawalSteps(
             store, reader, facts, attempts, connections, rules, clock, new_id
         )
+        reports, booking = PostgresReportStore(engine), Booking(store, reader, facts, clock)
         self.settlement = Settlement(
-            store,
-            reader,
-            PostgresReportStore(engine),
-            Booking(store, reader, facts, clock),
-            ledger,
-            connections,
-            background,
-            clock,
-            new_id,
+            store, reader, reports, booking, ledger, connections, background, clock, new_id
         )
         self.janitor = Janitor(
             store,
