@@ -6,15 +6,17 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from services.kernel.clock import utc_now
-from services.platform import database, logs
+from services.platform import database, logs, temporal
 from services.platform.health import PortTakenError
 from services.platform.server import Service, Servicer, exit_sentence, serve
 from services.platform.settings import SettingsError, exit_with, load
 from services.psp_gateway.adapters.postgres.exceptions import PostgresExceptions
+from services.psp_gateway.adapters.temporal.workflows import TemporalWorkflows
 from services.psp_gateway.api.deposit_service import DepositService
 from services.psp_gateway.api.event_service import EventService
 from services.psp_gateway.api.operations_service import OperationsService
 from services.psp_gateway.api.settlement_service import SettlementService
+from services.psp_gateway.api.withdrawal_service import WithdrawalService
 from services.psp_gateway.application.disputes import Disputes
 from services.psp_gateway.application.inbox import Inbox
 from services.psp_gateway.settings import PspGatewaySettings
@@ -26,6 +28,7 @@ from vezne.psp_gateway.v1 import (
     event_service_pb2_grpc,
     operations_service_pb2_grpc,
     settlement_service_pb2_grpc,
+    withdrawal_service_pb2_grpc,
 )
 
 
@@ -33,7 +36,9 @@ def build(settings: PspGatewaySettings) -> Callable[[AsyncExitStack], Awaitable[
     """Return what builds the gateway on a stack that closes what it opened."""
 
     async def built(stack: AsyncExitStack) -> Service:
-        gateway = await open_gateway(settings, stack, "vezne-psp-gateway")
+        # Lazy: deposits go on without Temporal, and the janitor starts what could not be started.
+        workflows = TemporalWorkflows(await temporal.connect(lazy=True))
+        gateway = await open_gateway(settings, stack, "vezne-psp-gateway", workflows=workflows)
         return (await serve_gateway(gateway, settings, stack)).service
 
     return built
@@ -76,6 +81,11 @@ async def serve_gateway(
                 "vezne.psp_gateway.v1.DepositService",
                 deposit_service_pb2_grpc.add_DepositServiceServicer_to_server,
                 DepositService(gateway.deposits, gateway.refunds, Disputes(gateway.reader)),
+            ),
+            Servicer(
+                "vezne.psp_gateway.v1.WithdrawalService",
+                withdrawal_service_pb2_grpc.add_WithdrawalServiceServicer_to_server,
+                WithdrawalService(gateway.withdrawals),
             ),
             Servicer(
                 "vezne.psp_gateway.v1.SettlementService",

@@ -19,6 +19,7 @@ from services.psp_gateway.adapters.postgres.inbox import PostgresInboxStore
 from services.psp_gateway.adapters.postgres.objects_reader import PostgresObjectReader
 from services.psp_gateway.adapters.postgres.reports import PostgresReportStore
 from services.psp_gateway.adapters.postgres.unit import PostgresStore
+from services.psp_gateway.adapters.postgres.withdrawals import PostgresWithdrawalReader
 from services.psp_gateway.adapters.providers.calling import CallLimits
 from services.psp_gateway.adapters.sealing import AesGcmSealer, read_key
 from services.psp_gateway.application.accounts import Accounts
@@ -26,7 +27,7 @@ from services.psp_gateway.application.attempts import Attempts
 from services.psp_gateway.application.background import Background
 from services.psp_gateway.application.booking import Booking
 from services.psp_gateway.application.deposits import Deposits
-from services.psp_gateway.application.facts import Facts, Wake
+from services.psp_gateway.application.facts import Facts
 from services.psp_gateway.application.history import History
 from services.psp_gateway.application.inbox import Applier
 from services.psp_gateway.application.janitor import Janitor
@@ -35,8 +36,15 @@ from services.psp_gateway.application.ports import Ledger
 from services.psp_gateway.application.providers import Connections
 from services.psp_gateway.application.refunds import Refunds
 from services.psp_gateway.application.settlement import Settlement
-from services.psp_gateway.domain.facts import Fact
-from services.psp_gateway.settings import PspGatewaySettings, load_provider_accounts
+from services.psp_gateway.application.withdrawal_ports import Workflows, WorkflowsUnavailableError
+from services.psp_gateway.application.withdrawal_steps import Rules, WithdrawalSteps
+from services.psp_gateway.application.withdrawals import Withdrawals, waking
+from services.psp_gateway.domain.withdrawal_steps import WithdrawalTimes
+from services.psp_gateway.settings import (
+    PspGatewaySettings,
+    load_approval_policy,
+    load_provider_accounts,
+)
 
 _RANDOM = random.SystemRandom()
 
@@ -46,8 +54,20 @@ def new_id(now: datetime) -> UUID:
     return UUID(uuid7(to_micros(now) // 1_000, _RANDOM.getrandbits(74)))
 
 
-async def wake_nobody(_tenant_id: str, _fact: Fact) -> None:
-    """Wake nobody: what waits for a fact looks for itself."""
+class NoWorkflows:
+    """Starts and wakes nothing, where there is no Temporal: the janitor of another process does."""
+
+    async def start(self, tenant_id: str, withdrawal_id: str) -> None:
+        raise WorkflowsUnavailableError(
+            f"There is no Temporal here for {tenant_id} {withdrawal_id}"
+        )
+
+    async def wake(self, tenant_id: str, withdrawal_id: str) -> None:
+        pass
+
+
+NO_WORKFLOWS = NoWorkflows()
+TIMES = WithdrawalTimes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +85,8 @@ class Gateway:
     attempts: Attempts
     deposits: Deposits
     refunds: Refunds
+    withdrawals: Withdrawals
+    withdrawal_steps: WithdrawalSteps
     inbox_store: PostgresInboxStore
     applier: Applier
     settlement: Settlement
@@ -80,7 +102,8 @@ async def open_gateway(
     stack: AsyncExitStack,
     application_name: str,
     *,
-    wake: Wake = wake_nobody,
+    workflows: Workflows = NO_WORKFLOWS,
+    times: WithdrawalTimes = TIMES,
     clock: Clock = utc_now,
     limits: CallLimits | None = None,
     ledger: Ledger | None = None,
@@ -91,7 +114,8 @@ async def open_gateway(
         settings: of the server or the worker; they are the same.
         stack: closes engine, channel and clients.
         application_name: how PostgreSQL names the connections.
-        wake: called after each fact, for workflows that wait for it.
+        workflows: those of withdrawals: started with them, and woken by their facts.
+        times: how long a withdrawal may wait for what.
         clock: the time.
         limits: of the calls to each provider account.
         ledger: instead of the one that the settings name.
@@ -119,7 +143,7 @@ async def open_gateway(
     await store.ensure_tenants(connections.tenants, clock())
     reader = PostgresObjectReader(engine)
     accounts = Accounts(ledger)
-    facts = Facts(store, ledger, accounts, connections, clock, wake)
+    facts = Facts(store, ledger, accounts, connections, clock, waking(workflows))
     notices = Notices(store, facts, clock, new_id)
     attempts = Attempts(store, facts, notices, connections, clock)
     background = Background()
@@ -164,6 +188,27 @@ async def open_gateway(
             store, reader, accounts, attempts, connections, background, clock, new_id
         ),
         refunds=refunds,
+        withdrawals=Withdrawals(
+            store,
+            reader,
+            PostgresWithdrawalReader(engine),
+            accounts,
+            connections,
+            workflows,
+            background,
+            clock,
+            new_id,
+        ),
+        withdrawal_steps=WithdrawalSteps(
+            store,
+            reader,
+            facts,
+            attempts,
+            connections,
+            Rules(approval=load_approval_policy(settings.approval_rules_file), times=times),
+            clock,
+            new_id,
+        ),
         inbox_store=inbox_store,
         applier=applier,
         settlement=settlement,
