@@ -284,7 +284,7 @@ fixed_minor = 10
         {
             "database": DatabaseSettings(url=databases.url("psp_gateway")),  # type: ignore[arg-type]  # Pydantic wraps it.
             "grpc": {"port": 0, "health_port": 0, "drain_grace_s": 5},
-            "webhooks": {"port": 0},
+            "webhooks": {"port": 0, "body_timeout_s": 1, "drain_grace_s": 2},
             "ledger": GrpcClientSettings(target="unused:1"),
             "provider_accounts_file": folder / "providers.toml",
             "inbox_key_file": folder / "inbox.key",
