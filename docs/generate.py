@@ -22,6 +22,8 @@ from services.ledger.settings import LedgerSettings
 from services.local.mock_psp.settings import MockPspSettings
 from services.platform.errors import CODES
 from services.platform.settings import Block
+from services.psp_gateway.domain.reasons import CATEGORIES
+from services.psp_gateway.settings import PspGatewaySettings
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -42,6 +44,12 @@ SERVICES = (
         {str(reason): rule.category for reason, rule in RULES.items()},
         [str(reason) for reason, rule in RULES.items() if rule.remembered],
         LedgerSettings,
+    ),
+    Described(
+        "psp_gateway",
+        {str(reason): category for reason, category in CATEGORIES.items()},
+        [],
+        PspGatewaySettings,
     ),
 )
 

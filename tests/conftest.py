@@ -8,9 +8,19 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+import structlog
+from hypothesis import settings
 
 from services.local.databases import Databases, migrate_all, prepare, with_database
 from services.local.postgres import LocalPostgres
+
+# The same examples in every run, and no clock on them: the machines that test are busy.
+settings.register_profile("steady", derandomize=True, deadline=None)
+settings.load_profile("steady")
+# Plain lines: structlog's default draws every failure that a test provokes, which takes seconds.
+structlog.configure(
+    processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()]
+)
 
 TEMPLATE = "vezne_test_template"
 PASSWORD = secrets.token_hex(12)

@@ -7,6 +7,7 @@ themselves.
 """
 
 import asyncio
+import contextvars
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
@@ -91,7 +92,11 @@ class GroupCommit(Generic[Item, Outcome]):
         self._waiting.append((item, weight, future))
         self._waiting_weight += weight
         if self._worker is None:
-            self._worker = asyncio.create_task(self._work(), name="group-commit")
+            # In a context of its own: the work is all callers', and what this one bound to his
+            # (log fields, a deadline) must not speak for the others.
+            self._worker = asyncio.create_task(
+                self._work(), name="group-commit", context=contextvars.Context()
+            )
         return await future
 
     async def drain(self) -> None:

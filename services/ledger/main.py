@@ -1,6 +1,5 @@
 """The ledger's composition root: the only place that builds things."""
 
-import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -18,10 +17,9 @@ from services.ledger.application.journal import Journal
 from services.ledger.application.lane import LaneLimits
 from services.ledger.application.lanes import Lanes
 from services.ledger.settings import LedgerSettings
-from services.platform import database, logs, migrations
-from services.platform.health import PortTakenError
-from services.platform.server import Service, Servicer, exit_sentence, serve
-from services.platform.settings import SettingsError, exit_with, load
+from services.platform import database, migrations
+from services.platform.process import run
+from services.platform.server import Service, Servicer, serve
 from vezne.ledger.v1 import (
     account_service_pb2_grpc,
     journal_service_pb2_grpc,
@@ -85,16 +83,4 @@ def build(settings: LedgerSettings) -> Callable[[AsyncExitStack], Awaitable[Serv
 
 def main() -> None:
     """Run the ledger: the command `vezne-ledger`."""
-    try:
-        settings = load(LedgerSettings)
-    except SettingsError as error:
-        exit_with(error)
-    logs.configure(settings.log, "ledger")
-    try:
-        asyncio.run(serve(build(settings), settings.grpc))
-    except (
-        PortTakenError,
-        database.DatabaseUnfitError,
-        database.DatabaseUnavailableError,
-    ) as error:
-        exit_sentence(f"vezne-ledger: {error}")
+    run("vezne-ledger", LedgerSettings, lambda settings: serve(build(settings), settings.grpc))

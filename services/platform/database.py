@@ -121,15 +121,22 @@ async def unit_of_work(engine: AsyncEngine) -> AsyncIterator[UnitOfWork]:
 
 def is_lost(error: BaseException) -> bool:
     """Whether the failure says that the connection is gone, or could not be made."""
+    cause = _driver_error(error)
+    # The driver's ValueErrors are about the values of a statement, which is then to blame itself.
     return isinstance(
-        _driver_error(error),
+        cause,
         OSError
         | asyncpg.PostgresConnectionError
         | asyncpg.InterfaceError
         | asyncpg.CannotConnectNowError
         | asyncpg.AdminShutdownError
-        | asyncpg.CrashShutdownError,
-    )
+        | asyncpg.CrashShutdownError
+        # A password that was changed, a database that is away: connecting anew may help.
+        | asyncpg.InvalidAuthorizationSpecificationError
+        | asyncpg.InvalidCatalogNameError
+        # The server became a standby; its successor is found by connecting anew.
+        | asyncpg.ReadOnlySQLTransactionError,
+    ) and not isinstance(cause, ValueError)
 
 
 def is_unavailable(error: BaseException) -> bool:

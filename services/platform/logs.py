@@ -17,7 +17,7 @@ _SECRET_KEY = re.compile(
     re.IGNORECASE,
 )
 _PERSONAL_KEY = re.compile(r"^(email|phone|iban|card_number|full_name|address|birth_date)$")
-_URL_PASSWORD = re.compile(r"(?P<scheme>[a-z+]+://[^:/@\s]*):[^@/\s]+@")
+_URL_PASSWORD = re.compile(r"(?P<scheme>[a-z+]+://[^:/@\s]*):[^/\s]+@")
 _KEYED_SECRET = re.compile(r"\b(whsec_|whsk_|sk_|Bearer\s+)[A-Za-z0-9+/=_.-]{6,}")
 
 
@@ -33,9 +33,12 @@ def _redact(key: str, value: Any) -> Any:
         return _KEYED_SECRET.sub(REDACTED, _URL_PASSWORD.sub(rf"\g<scheme>:{REDACTED}@", value))
     if isinstance(value, dict):
         return {str(inner): _redact(str(inner), item) for inner, item in value.items()}
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple | set | frozenset):
         return [_redact("", item) for item in value]
-    return value
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    # Whatever else it is, an exception say, is logged as its text, which may hold a secret.
+    return _redact("", str(value))
 
 
 def configure(settings: LogSettings, service: str) -> None:
@@ -51,15 +54,14 @@ def configure(settings: LogSettings, service: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _named(service),
     ]
-    final: list[Processor] = (
-        [redact, structlog.dev.ConsoleRenderer()]
+    # Failures become text before secrets are looked for, so that theirs are found too.
+    final: list[Processor] = [
+        structlog.processors.format_exc_info,
+        redact,
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
         if pretty
-        else [
-            structlog.processors.format_exc_info,
-            redact,
-            structlog.processors.JSONRenderer(serializer=_json),
-        ]
-    )
+        else structlog.processors.JSONRenderer(serializer=_json),
+    ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(level),

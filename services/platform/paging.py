@@ -8,6 +8,7 @@ what it opens is only what the same request, with its tenant, could list from th
 import base64
 import binascii
 import hashlib
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self, TypeVar, cast
@@ -17,6 +18,8 @@ from google.protobuf.message import Message
 from services.kernel.errors import Category, DomainError, Violation
 
 _DIGEST_BYTES = 12
+# What a bigint holds.
+_NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
 DEFAULT, MOST = 100, 1_000
@@ -57,6 +60,17 @@ class Page:
         size = min(paged.page_size or default, most)
         return cls(request, size, _decode(request, paged.page_token))
 
+    def numbers(self, count: int) -> Sequence[int]:
+        """Return the position of a later page where it is `count` numbers, joined by points.
+
+        Raises:
+            DomainError: INVALID_PAGE_TOKEN, if it is not: a client made the token up.
+        """
+        parts = (self.after or "").split(".")
+        if len(parts) != count or not all(map(_NUMBER.fullmatch, parts)):
+            raise _invalid()
+        return [int(part) for part in parts]
+
     def token_after(self, position: str) -> str:
         """Return the token of the page that begins after `position`."""
         content = position.encode()
@@ -73,11 +87,16 @@ def _decode(request: Message, token: str) -> str | None:
     try:
         raw = base64.b64decode(token.encode(), altchars=b"-_", validate=True)
         content = raw[_DIGEST_BYTES:]
-        if raw[:_DIGEST_BYTES] == _digest(request, content):
+        # No position holds NUL, which a database does not take.
+        if raw[:_DIGEST_BYTES] == _digest(request, content) and b"\0" not in content:
             return content.decode()
     except (binascii.Error, UnicodeError):
         pass
-    raise DomainError(
+    raise _invalid()
+
+
+def _invalid() -> DomainError:
+    return DomainError(
         "INVALID_PAGE_TOKEN",
         Category.SHAPE,
         "The page token is damaged, or belongs to another request",

@@ -133,23 +133,28 @@ def _surround(
 
 
 def _checks(name: str, policy: RpcPolicy) -> Callable[[Message], None]:
-    """Return the check of a method's request: unknown fields of a mutation, and shape."""
+    """Return the check of a method's request: shape, and unknown fields of a mutation.
+
+    Shape is answered first (the order of reasons in the contracts), so where there are unknown
+    fields it is looked at even for a method that checks its shape itself, later.
+    """
     mutates = not policy.reads(name)
     checks_shape = name not in policy.own_shape
 
     def check(request: Message) -> None:
-        if mutates and validation.has_unknown_fields(request):
-            raise DomainError(
-                "UNKNOWN_FIELD",
-                Category.SHAPE,
-                "The request holds a field that this release does not know; nothing was done",
-            )
-        if checks_shape and (violations := validation.shape_violations(request)):
+        unknown = mutates and validation.has_unknown_fields(request)
+        if (checks_shape or unknown) and (violations := validation.shape_violations(request)):
             raise DomainError(
                 "INVALID_REQUEST",
                 Category.SHAPE,
                 f"{violations[0].field}: {violations[0].description}",
                 violations=violations,
+            )
+        if unknown:
+            raise DomainError(
+                "UNKNOWN_FIELD",
+                Category.SHAPE,
+                "The request holds a field that this release does not know; nothing was done",
             )
 
     return check

@@ -3,18 +3,18 @@
 import asyncio
 import gc
 import signal
-import sys
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any
 
 import grpc
 import structlog
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection
 
-from services.platform.health import Health, Ping, bind, serve_metrics
+from services.platform.health import Health, Ping
+from services.platform.listening import bind, serve_metrics
 from services.platform.rpc import RpcInterceptor, RpcPolicy
 from services.platform.settings import GrpcServerSettings
 
@@ -94,7 +94,7 @@ class RunningServer:
             host, self._settings.health_port, f"{prefix}HEALTH_PORT"
         )
         if self._settings.metrics_port is not None:
-            serve_metrics(host, self._settings.metrics_port)
+            serve_metrics(host, self._settings.metrics_port, f"{prefix}METRICS_PORT")
         await self._server.start()
         await self._health.start()
         log.info("serving", port=self.port, health_port=self.health_port, services=self._names)
@@ -153,9 +153,3 @@ async def serve(
         await server.start()
         await told
         await server.stop()
-
-
-def exit_sentence(message: str) -> NoReturn:
-    """Print why the process cannot run, in a sentence, and exit with code 1."""
-    sys.stderr.write(f"{message}\n")
-    sys.exit(1)

@@ -7,12 +7,15 @@ with the full list.
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableError
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 EXIT_BAD_SETTINGS = 2
 
@@ -37,6 +40,11 @@ class Block(BaseModel):
 def _postgresql(url: SecretStr) -> SecretStr:
     if not url.get_secret_value().startswith(("postgresql://", "postgresql+asyncpg://")):
         raise ValueError("must be a URL that starts with postgresql://")
+    try:
+        make_url(url.get_secret_value())
+    except (ArgumentError, ValueError):
+        # What exactly is wrong would show the secret.
+        raise ValueError("is not a URL like postgresql://role:password@host:5432/name") from None
     return url
 
 
@@ -117,6 +125,8 @@ class ServiceSettings(BaseSettings):
         env_nested_delimiter="__", frozen=True, extra="forbid", case_sensitive=False
     )
 
+    log: LogSettings = LogSettings()
+
 
 Settings = TypeVar("Settings", bound=BaseSettings)
 
@@ -132,29 +142,50 @@ def variables(model: type[BaseModel], prefix: str) -> Iterator[str]:
             yield variable
 
 
-def load(cls: type[Settings], environ: Mapping[str, str] | None = None) -> Settings:
+def _required(model: type[BaseModel], prefix: str) -> Iterator[str]:
+    """Yield the name of each variable without a default, in the order of the model's fields."""
+    for name, field in model.model_fields.items():
+        variable = f"{prefix}{name}".upper()
+        annotation = field.annotation
+        if not field.is_required():
+            continue
+        if isinstance(annotation, type) and issubclass(annotation, Block):
+            yield from _required(annotation, f"{variable}__")
+        else:
+            yield variable
+
+
+def load(cls: type[Settings]) -> Settings:
     """Build the settings from the environment.
 
     Raises:
         SettingsError: a variable is missing, wrong or unknown; all of them are listed.
     """
-    found = os.environ if environ is None else environ
     prefix = str(cls.model_config["env_prefix"])
     known = set(variables(cls, prefix))
     problems = [
         f"{name}: unknown; did you mean one of those in docs/operate/configuration.md?"
-        for name in sorted(found)
+        for name in sorted(os.environ)
         if name.upper().startswith(prefix) and name.upper() not in known
     ]
     try:
         settings = cls()
     except ValidationError as error:
         # The values are left out: one of them may be a secret.
-        problems += [
-            f"{prefix}{'__'.join(str(part) for part in problem['loc']).upper()}: "
-            f"{'missing' if problem['type'] == 'missing' else problem['msg']}"
-            for problem in error.errors(include_input=False, include_url=False)
-        ]
+        for problem in error.errors(include_input=False, include_url=False):
+            variable = f"{prefix}{'__'.join(str(part) for part in problem['loc'])}".upper()
+            if problem["type"] == "missing":
+                # Of a block that is missing whole, those of its variables that have no default.
+                problems += [
+                    f"{name}: missing"
+                    for name in _required(cls, prefix)
+                    if name == variable or name.startswith(f"{variable}__")
+                ]
+            elif variable in known:
+                problems.append(f"{variable}: {problem['msg']}")
+    except UnreadableError as error:
+        # A block's own name was given, as JSON it would be; it is in the list as unknown.
+        problems = problems or [str(error)]
     if problems:
         raise SettingsError(problems)
     return settings

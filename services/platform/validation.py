@@ -8,6 +8,8 @@ from google.protobuf.message import Message
 from services.kernel.errors import Violation
 
 _VIOLATIONS_MAX = 20
+# A map's key is the caller's text: an error's details have to fit the 8 KiB of a gRPC trailer.
+_KEY_LENGTH_MAX = 40
 
 
 def has_unknown_fields(request: Message) -> bool:
@@ -36,6 +38,8 @@ def _path(field: object) -> str:
         name = element.field_name
         subscript = getattr(element, "subscript", None)
         value = getattr(subscript, "value", None)
+        if isinstance(value, str):
+            value = ascii(value[:_KEY_LENGTH_MAX])
         parts.append(f"{name}[{value}]" if value is not None else name)
     return ".".join(parts)
 

@@ -1,23 +1,19 @@
 """The gateway server's composition root: the only place that builds what it serves."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from services.kernel.clock import utc_now
-from services.platform import database, logs, temporal
-from services.platform.health import PortTakenError
-from services.platform.server import Service, Servicer, exit_sentence, serve
-from services.platform.settings import SettingsError, exit_with, load
-from services.psp_gateway.adapters.postgres.exceptions import PostgresExceptions
+from services.platform import database, temporal
+from services.platform.process import run
+from services.platform.server import Service, Servicer, serve
 from services.psp_gateway.adapters.temporal.workflows import TemporalWorkflows
 from services.psp_gateway.api.deposit_service import DepositService
 from services.psp_gateway.api.event_service import EventService
 from services.psp_gateway.api.operations_service import OperationsService
 from services.psp_gateway.api.settlement_service import SettlementService
 from services.psp_gateway.api.withdrawal_service import WithdrawalService
-from services.psp_gateway.application.disputes import Disputes
 from services.psp_gateway.application.inbox import Inbox
 from services.psp_gateway.settings import PspGatewaySettings
 from services.psp_gateway.webhooks.door import Door
@@ -80,7 +76,7 @@ async def serve_gateway(
             Servicer(
                 "vezne.psp_gateway.v1.DepositService",
                 deposit_service_pb2_grpc.add_DepositServiceServicer_to_server,
-                DepositService(gateway.deposits, gateway.refunds, Disputes(gateway.reader)),
+                DepositService(gateway.deposits, gateway.refunds, gateway.disputes),
             ),
             Servicer(
                 "vezne.psp_gateway.v1.WithdrawalService",
@@ -95,9 +91,7 @@ async def serve_gateway(
             Servicer(
                 "vezne.psp_gateway.v1.OperationsService",
                 operations_service_pb2_grpc.add_OperationsServiceServicer_to_server,
-                OperationsService(
-                    PostgresExceptions(gateway.engine), gateway.inbox_store, gateway.clock
-                ),
+                OperationsService(gateway.exceptions, gateway.inbox_store, gateway.clock),
             ),
             Servicer(
                 "vezne.psp_gateway.v1.EventService",
@@ -114,18 +108,8 @@ async def serve_gateway(
 
 def main() -> None:
     """Run the gateway: the command `vezne-psp-gateway`."""
-    try:
-        settings = load(PspGatewaySettings)
-    except SettingsError as error:
-        exit_with(error)
-    logs.configure(settings.log, "psp_gateway")
-    try:
-        asyncio.run(serve(build(settings), settings.grpc))
-    except SettingsError as error:
-        exit_with(error)
-    except (
-        PortTakenError,
-        database.DatabaseUnfitError,
-        database.DatabaseUnavailableError,
-    ) as error:
-        exit_sentence(f"vezne-psp-gateway: {error}")
+    run(
+        "vezne-psp-gateway",
+        PspGatewaySettings,
+        lambda settings: serve(build(settings), settings.grpc),
+    )

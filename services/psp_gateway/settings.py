@@ -48,7 +48,6 @@ from services.platform.settings import (
     DatabaseSettings,
     GrpcClientSettings,
     GrpcServerSettings,
-    LogSettings,
     Port,
     Seconds,
     ServiceSettings,
@@ -109,7 +108,6 @@ class PspGatewaySettings(ServiceSettings):
     grpc: GatewayGrpcSettings = GatewayGrpcSettings()
     worker: GatewayWorkerSettings = GatewayWorkerSettings()
     webhooks: WebhookSettings = WebhookSettings()
-    log: LogSettings = LogSettings()
     exceptions_owner: Annotated[
         str, Field(min_length=1, max_length=64, description="Who decides exceptions: a team.")
     ] = "operations"

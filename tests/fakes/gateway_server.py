@@ -239,6 +239,14 @@ class Stack:
             "disputes": await self.balance(f"asset/{stem}/disputes/{code}"),
         }
 
+    async def agree(self) -> bool:
+        """Return whether the provider and the ledger agree now: see `agrees`."""
+        try:
+            await self.agrees()
+        except AssertionError:
+            return False
+        return True
+
     async def scenario(self, *words: str, kind: str = "payment_intent") -> None:
         """Let these words hold for the next object of a kind."""
         await self.admin("scenarios", {"words": list(words), "next": kind})
@@ -289,7 +297,7 @@ fixed_minor = 10
         {
             "database": DatabaseSettings(url=databases.url("psp_gateway")),  # type: ignore[arg-type]  # Pydantic wraps it.
             "grpc": {"port": 0, "health_port": 0, "drain_grace_s": 5},
-            "webhooks": {"port": 0},
+            "webhooks": {"port": 0, "body_timeout_s": 1, "drain_grace_s": 2},
             "ledger": GrpcClientSettings(target="unused:1"),
             "provider_accounts_file": folder / "providers.toml",
             "inbox_key_file": folder / "inbox.key",

@@ -1,6 +1,7 @@
 """A real ledger in this process: a server on a free port, its stubs, and short ways to call it."""
 
-from collections.abc import AsyncIterator
+import hashlib
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -11,11 +12,17 @@ from services.ledger.settings import LedgerSettings
 from services.platform.server import RunningServer
 from services.platform.settings import DatabaseSettings
 from vezne.ledger.v1.account_pb2 import Account, AccountKind
-from vezne.ledger.v1.account_service_pb2 import CreateAccountsRequest
+from vezne.ledger.v1.account_service_pb2 import CreateAccountsRequest, GetBalancesRequest
 from vezne.ledger.v1.account_service_pb2_grpc import AccountServiceStub
 from vezne.ledger.v1.entry_pb2 import DIRECTION_CREDIT, DIRECTION_DEBIT
 from vezne.ledger.v1.journal_service_pb2_grpc import JournalServiceStub
-from vezne.ledger.v1.posting_service_pb2 import PostTransactionRequest, PostTransactionResponse
+from vezne.ledger.v1.posting_service_pb2 import (
+    BatchItem,
+    BatchPostTransactionsRequest,
+    BatchResult,
+    PostTransactionRequest,
+    PostTransactionResponse,
+)
 from vezne.ledger.v1.posting_service_pb2_grpc import PostingServiceStub
 from vezne.ledger.v1.tenant_service_pb2 import CreateTenantRequest
 from vezne.ledger.v1.tenant_service_pb2_grpc import TenantServiceStub
@@ -78,9 +85,10 @@ class LedgerClient:
     async def open(self, tenant_id: str, *accounts: Account) -> None:
         """Open accounts."""
         names = ",".join(account.account_id for account in accounts)
+        digest = hashlib.sha256(names.encode()).hexdigest()
         await self.accounts.CreateAccounts(
             CreateAccountsRequest(
-                tenant_id=tenant_id, request_id=f"open-{hash(names)}", accounts=accounts
+                tenant_id=tenant_id, request_id=f"open-{digest}", accounts=accounts
             )
         )
 
@@ -93,6 +101,28 @@ class LedgerClient:
                 tenant_id=tenant_id, request_id=request_id, transaction=transaction
             )
         )
+
+    async def batch(
+        self, tenant_id: str, *items: tuple[str, NewTransaction]
+    ) -> Sequence[BatchResult]:
+        """Post a batch of transactions, each with its request id."""
+        answer = await self.posting.BatchPostTransactions(
+            BatchPostTransactionsRequest(
+                tenant_id=tenant_id,
+                items=[
+                    BatchItem(request_id=request_id, transaction=transaction)
+                    for request_id, transaction in items
+                ],
+            )
+        )
+        return answer.results
+
+    async def posted(self, tenant_id: str, account_id: str) -> int:
+        """Return an account's posted balance now, in minor units."""
+        answer = await self.accounts.GetBalances(
+            GetBalancesRequest(tenant_id=tenant_id, account_ids=[account_id])
+        )
+        return answer.balances[0].posted_minor
 
 
 def asset(account_id: str, currency_code: str = "EUR", **others: object) -> Account:

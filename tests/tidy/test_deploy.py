@@ -12,9 +12,10 @@ import yaml
 
 from services.ledger.settings import LedgerSettings
 from services.platform.settings import variables
+from services.psp_gateway.settings import PspGatewaySettings
 
 ROOT = Path(__file__).resolve().parents[2]
-SETTINGS = {"VEZNE_LEDGER_": LedgerSettings}
+SETTINGS = {"VEZNE_LEDGER_": LedgerSettings, "VEZNE_PSP_GATEWAY_": PspGatewaySettings}
 TEMPORAL = {"TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE"}
 
 

@@ -35,9 +35,9 @@ class AccountService(AccountServiceServicer):
     async def CreateAccounts(
         self, request: pb.CreateAccountsRequest, _context: Context
     ) -> pb.CreateAccountsResponse:
-        accounts = [_new(account, index) for index, account in enumerate(request.accounts)]
-        if len({account.account_id for account in accounts}) < len(accounts):
+        if len({account.account_id for account in request.accounts}) < len(request.accounts):
             raise parsing.wrong("accounts", "must name each path once")
+        accounts = [_new(account, index) for index, account in enumerate(request.accounts)]
         opened = await self._lanes.of(request.tenant_id).open_accounts(
             OpenAccounts(request.request_id, parsing.digest_of(request), accounts)
         )
@@ -57,8 +57,8 @@ class AccountService(AccountServiceServicer):
                 request.request_id,
                 parsing.digest_of(request),
                 request.account.account_id,
-                _policy(request.account, "account."),
-                _fields(request.update_mask.paths),
+                _wanted(request.account, request.update_mask.paths),
+                [name for path in request.update_mask.paths for name in _CHANGEABLE[path]],
             )
         )
         return pb.UpdateAccountResponse(
@@ -87,9 +87,12 @@ class AccountService(AccountServiceServicer):
             page.after or "",
             page.size,
         )
+        # A page of large accounts ends early: a reply that is too large would fail for ever.
+        accounts = next(building.parcels(map(building.account, found)), [])
+        more = more or len(accounts) < len(found)
         return pb.ListAccountsResponse(
-            accounts=[building.account(account) for account in found],
-            next_page_token=page.token_after(found[-1].account_id) if more else "",
+            accounts=accounts,
+            next_page_token=page.token_after(accounts[-1].account_id) if more else "",
         )
 
     async def GetBalances(
@@ -114,18 +117,14 @@ def _new(account: Account, index: int) -> NewAccount:
         raise parsing.wrong(f"{path}create_time", "is output only")
     if not account.kind:
         raise parsing.wrong(f"{path}kind", "must be set")
+    policy = _policy(account, path)
     try:
         currency(account.currency_code)
     except UnknownCurrencyError as error:
         raise LedgerError(
             Reason.UNKNOWN_CURRENCY, str(error), field=f"{path}currency_code"
         ) from error
-    return NewAccount(
-        account.account_id,
-        account.currency_code,
-        AccountKind(account.kind),
-        _policy(account, path),
-    )
+    return NewAccount(account.account_id, account.currency_code, AccountKind(account.kind), policy)
 
 
 def _policy(account: Account, path: str) -> Policy:
@@ -144,10 +143,19 @@ def _policy(account: Account, path: str) -> Policy:
     )
 
 
-def _fields(paths: Sequence[str]) -> Sequence[str]:
+def _wanted(account: Account, paths: Sequence[str]) -> Policy:
+    """Read the policy that an update asks for; what its mask does not name is not looked at."""
     if not paths:
         raise parsing.wrong("update_mask", "must name what to change")
     for path in paths:
         if path not in _CHANGEABLE:
             raise parsing.wrong("update_mask", f"{path[:40]!a} is none of {', '.join(_CHANGEABLE)}")
-    return [name for path in paths for name in _CHANGEABLE[path]]
+    named = Account(metadata=account.metadata, labels=account.labels)
+    if account.HasField("min_available_minor"):
+        named.min_available_minor = account.min_available_minor
+    if "state" in paths:
+        # An opening means ACTIVE by none; here an omission would thaw or reopen the account.
+        if not account.state:
+            raise parsing.wrong("account.state", "must be set where the mask names it")
+        named.state, named.frozen_side = account.state, account.frozen_side
+    return _policy(named, "account.")

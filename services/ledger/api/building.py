@@ -1,6 +1,9 @@
 """The history to protobuf."""
 
-from typing import cast
+from collections.abc import Iterable, Iterator
+from typing import TypeVar, cast
+
+from google.protobuf.message import Message
 
 from services.ledger.api.parsing import timestamp
 from services.ledger.domain.decisions import AccountBalances, AccountView
@@ -9,6 +12,25 @@ from vezne.ledger.v1.account_pb2 import Account, AccountKind, AccountState, Bala
 from vezne.ledger.v1.cut_pb2 import Cut as CutMessage
 from vezne.ledger.v1.entry_pb2 import DIRECTION_CREDIT, DIRECTION_DEBIT, Entry
 from vezne.ledger.v1.transaction_pb2 import TRANSACTION_STATE_POSTED, Transaction
+
+PARCEL_BYTES = 2 * 1024 * 1024
+"""Half of what a gRPC client receives in one message unless it is told otherwise."""
+
+Built = TypeVar("Built", bound=Message)
+
+
+def parcels(messages: Iterable[Built]) -> Iterator[list[Built]]:
+    """Split messages, in order, into lists that each fit a reply; one that is larger is alone."""
+    parcel: list[Built] = []
+    size = 0
+    for message in messages:
+        size += message.ByteSize()
+        if parcel and size > PARCEL_BYTES:
+            yield parcel
+            parcel, size = [], message.ByteSize()
+        parcel.append(message)
+    if parcel:
+        yield parcel
 
 
 def balances(found: AccountBalances) -> Balances:

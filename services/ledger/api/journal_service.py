@@ -33,15 +33,19 @@ class JournalService(JournalServiceServicer):
     async def ListEntries(
         self, request: pb.ListEntriesRequest, _context: Context
     ) -> pb.ListEntriesResponse:
+        after, through = _after(request), _through(request)
         page = Page.of(request)
-        # The statement's end is fixed by its first page, so that all pages are of one cut.
-        through, _, position = (page.after or "").partition(":")
+        position = None
+        if page.after is not None:
+            # The statement's end is fixed by its first page, so that all pages are of one cut.
+            end, *begin = page.numbers(3)
+            through, position = AsOf(sequence=end), (begin[0], begin[1])
         statement = await self._journal.statement(
             request.tenant_id,
             request.account_id,
-            _after(request),
-            AsOf(sequence=int(through)) if through else _through(request),
-            _position(position) if position else None,
+            after,
+            through,
+            position,
             page.size,
         )
         last = statement.lines[-1] if statement.lines else None
@@ -52,7 +56,7 @@ class JournalService(JournalServiceServicer):
             cut=building.cut(statement.cut),
             next_page_token=(
                 page.token_after(
-                    f"{statement.cut.sequence}:{last.sequence}.{last.entry.entry_number}"
+                    f"{statement.cut.sequence}.{last.sequence}.{last.entry.entry_number}"
                 )
                 if statement.more and last
                 else ""
@@ -102,6 +106,8 @@ class JournalService(JournalServiceServicer):
             raise parsing.wrong("account_ids", "cannot be given together with prefix")
         if request.after_sequence > request.through_sequence:
             raise parsing.wrong("through_sequence", "must be at least after_sequence")
+        for index, kind in enumerate(request.kinds):
+            parsing.check_kind(f"kinds[{index}]", kind)
         chosen = ExportFilter(request.prefix, tuple(request.account_ids), tuple(request.kinds))
         transactions = entries = 0
         async for step in self._journal.export(
@@ -109,19 +115,17 @@ class JournalService(JournalServiceServicer):
         ):
             transactions += len(step.transactions)
             entries += sum(len(found.entries) for found in step.transactions)
-            response = pb.ExportEntriesResponse(
-                transactions=[building.transaction(found) for found in step.transactions]
-            )
+            for parcel in building.parcels(map(building.transaction, step.transactions)):
+                yield pb.ExportEntriesResponse(transactions=parcel)
             if step.cut is not None:
-                response.summary.CopyFrom(
-                    pb.ExportSummary(
+                yield pb.ExportEntriesResponse(
+                    summary=pb.ExportSummary(
                         transactions_scanned=step.scanned,
                         transactions_sent=transactions,
                         entries_sent=entries,
                         cut=building.cut(step.cut),
                     )
                 )
-            yield response
 
 
 def _after(request: pb.ListEntriesRequest) -> AsOf:
@@ -138,11 +142,6 @@ def _through(request: pb.ListEntriesRequest) -> AsOf:
     if request.HasField("through_time"):
         return AsOf(micros=parsing.micros("through_time", request.through_time))
     return AsOf()
-
-
-def _position(text: str) -> tuple[int, int]:
-    sequence, _, number = text.partition(".")
-    return int(sequence), int(number)
 
 
 def _line(found: StatementLine) -> pb.StatementEntry:

@@ -5,7 +5,7 @@ third, and refuses at least what the rules refuse (a property test holds that).
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -25,6 +25,7 @@ from services.ledger.domain.commands import (
 )
 from services.ledger.domain.reasons import LedgerError, Reason
 from vezne.ledger.v1.entry_pb2 import DIRECTION_CREDIT, DIRECTION_DEBIT
+from vezne.ledger.v1.transaction_pb2 import NewEntry as AskedEntry
 from vezne.ledger.v1.transaction_pb2 import NewTransaction
 
 _ACCOUNT_ID = re.compile(r"[a-z0-9_.-]+(?:/[a-z0-9_.-]+)*").fullmatch
@@ -63,6 +64,16 @@ def check_tenant_id(tenant_id: str) -> None:
         raise wrong("tenant_id", "must be 1 to 63 of a-z 0-9 -, not starting with -")
 
 
+def check_kind(field: str, kind: str) -> None:
+    """Check a kind of posting.
+
+    Raises:
+        DomainError: INVALID_REQUEST.
+    """
+    if len(kind) > KIND_LENGTH_MAX or not _KIND(kind):
+        raise wrong(field, "must be segments of a-z 0-9 _ joined by ., at most 64")
+
+
 def not_implemented(field: str) -> LedgerError:
     """Return the error for a field that this release does not act upon."""
     return LedgerError(
@@ -89,50 +100,58 @@ def timestamp(micros_since_1970: int) -> Timestamp:
     return Timestamp(seconds=seconds, nanos=rest * 1_000)
 
 
-def post(request_id: str, transaction: NewTransaction, path: str) -> Post:
+def post(
+    request_id: str, transaction: NewTransaction, path: str, *, atomic_group: str = ""
+) -> Post:
     """Read a transaction that is asked for.
 
     Args:
-        request_id: the caller's id.
+        request_id: the caller's id of it.
         transaction: what is asked.
         path: where it stands in the request, with a dot at its end, for the violations' fields.
+        atomic_group: what an item of a batch asks for beside it.
 
     Raises:
-        DomainError: INVALID_REQUEST, NOT_IMPLEMENTED, UNKNOWN_CURRENCY, UNBALANCED.
+        DomainError: INVALID_REQUEST, NOT_IMPLEMENTED, UNBALANCED, UNKNOWN_CURRENCY; of several
+            that apply, the first.
     """
     if not _REQUEST_ID(request_id):
         raise wrong(f"{path}request_id", "must be 1 to 128 visible ASCII characters")
     kind, description = transaction.kind, transaction.description
     external_id = transaction.external_id
-    path += "transaction."
-    if len(kind) > KIND_LENGTH_MAX or not _KIND(kind):
-        raise wrong(f"{path}kind", "must be segments of a-z 0-9 _ joined by ., at most 64")
+    inside = f"{path}transaction."
+    check_kind(f"{inside}kind", kind)
     if description and (len(description) > DESCRIPTION_LENGTH_MAX or _CONTROL(description)):
-        raise wrong(f"{path}description", "must be at most 256 characters, none a control")
+        raise wrong(f"{inside}description", "must be at most 256 characters, none a control")
     if external_id and not _EXTERNAL_ID(external_id):
-        raise wrong(f"{path}external_id", "must be at most 128 visible ASCII characters")
-    if transaction.HasField("hold"):
-        raise not_implemented(f"{path}hold")
-    entries = _entries(transaction, path)
-    metadata = _metadata(transaction.metadata, f"{path}metadata")
+        raise wrong(f"{inside}external_id", "must be at most 128 visible ASCII characters")
+    if not ENTRIES_MIN <= len(transaction.entries) <= ENTRIES_MAX:
+        raise wrong(f"{inside}entries", f"must be {ENTRIES_MIN} to {ENTRIES_MAX}")
+    metadata = _metadata(transaction.metadata, f"{inside}metadata")
     effective = (
-        micros(f"{path}effective_time", transaction.effective_time)
+        micros(f"{inside}effective_time", transaction.effective_time)
         if transaction.HasField("effective_time")
         else None
     )
+    entries = _entries(transaction)
+    if (
+        entries is None
+        or atomic_group
+        or transaction.HasField("hold")
+        or not balances_to_zero(entries)
+    ):
+        raise _refusal(transaction, path, atomic_group)
     asked = content(kind, entries, effective, description, external_id, metadata)
     return Post(
         request_id, kind, entries, effective, description, external_id, metadata, digest(asked)
     )
 
 
-def _entries(transaction: NewTransaction, path: str) -> Sequence[NewEntry]:
-    asked = transaction.entries
-    if not ENTRIES_MIN <= len(asked) <= ENTRIES_MAX:
-        raise wrong(f"{path}entries", f"must be {ENTRIES_MIN} to {ENTRIES_MAX}")
+def _entries(transaction: NewTransaction) -> Sequence[NewEntry] | None:
+    """Read the legs; None if any of them cannot be, whatever the reason."""
     known = currencies()
     entries: list[NewEntry] = []
-    for entry in asked:
+    for entry in transaction.entries:
         account_id, amount = entry.account_id, entry.amount
         minor_units, currency_code = amount.minor_units, amount.currency_code
         sign = _SIGNS.get(entry.direction)
@@ -146,19 +165,53 @@ def _entries(transaction: NewTransaction, path: str) -> Sequence[NewEntry]:
             or entry.HasField("expected_min_available_minor")
             or entry.up_to_available
         ):
-            raise _wrong_entry(transaction, len(entries), path)
+            return None
         entries.append(NewEntry(account_id, currency_code, sign * minor_units))
-    if not balances_to_zero(entries):
-        raise LedgerError(
-            Reason.UNBALANCED, "The debits and credits of a currency are not equal", field=path
-        )
     return entries
 
 
-def _wrong_entry(transaction: NewTransaction, index: int, path: str) -> DomainError:
-    """Say what is wrong with an entry that is known to be wrong."""
-    entry = transaction.entries[index]
-    path += f"entries[{index}]."
+def _refusal(transaction: NewTransaction, path: str, atomic_group: str) -> DomainError:
+    """Say why a transaction is refused that is known to be: the first reason that applies."""
+    inside = f"{path}transaction."
+    for index, entry in enumerate(transaction.entries):
+        misshapen = _misshapen(entry, f"{inside}entries[{index}].")
+        if misshapen is not None:
+            return misshapen
+    if atomic_group:
+        return not_implemented(f"{path}atomic_group")
+    unsupported = next(_unsupported(transaction), None)
+    if unsupported is not None:
+        return not_implemented(f"{inside}{unsupported}")
+    codes = [entry.amount.currency_code for entry in transaction.entries]
+    amounts = [_SIGNS[entry.direction] * entry.amount.minor_units for entry in transaction.entries]
+    if not balances_to_zero([NewEntry("", *leg) for leg in zip(codes, amounts, strict=True)]):
+        return LedgerError(
+            Reason.UNBALANCED,
+            "The debits and credits of a currency are not equal",
+            field=f"{inside}entries",
+        )
+    index, code = next(leg for leg in enumerate(codes) if leg[1] not in currencies())
+    return LedgerError(
+        Reason.UNKNOWN_CURRENCY,
+        f"{code[:12]!a} is not a currency of the registry",
+        field=f"{inside}entries[{index}].amount.currency_code",
+    )
+
+
+def _unsupported(transaction: NewTransaction) -> Iterator[str]:
+    """Yield the fields that are set and that this release does not act upon."""
+    if transaction.HasField("hold"):
+        yield "hold"
+    for index, entry in enumerate(transaction.entries):
+        if entry.HasField("expected_account_version"):
+            yield f"entries[{index}].expected_account_version"
+        if entry.HasField("expected_min_available_minor"):
+            yield f"entries[{index}].expected_min_available_minor"
+        if entry.up_to_available:
+            yield f"entries[{index}].up_to_available"
+
+
+def _misshapen(entry: AskedEntry, path: str) -> DomainError | None:
     if len(entry.account_id) > ACCOUNT_ID_LENGTH_MAX or not _ACCOUNT_ID(entry.account_id):
         return wrong(
             f"{path}account_id", "must be segments of a-z 0-9 _ . - joined by /, at most 128"
@@ -167,16 +220,7 @@ def _wrong_entry(transaction: NewTransaction, index: int, path: str) -> DomainEr
         return wrong(f"{path}direction", "must be DEBIT or CREDIT")
     if entry.amount.minor_units <= 0:
         return wrong(f"{path}amount.minor_units", f"must be 1 to {INT64_MAX}")
-    for name in ("expected_account_version", "expected_min_available_minor"):
-        if entry.HasField(name):
-            return not_implemented(f"{path}{name}")
-    if entry.up_to_available:
-        return not_implemented(f"{path}up_to_available")
-    return LedgerError(
-        Reason.UNKNOWN_CURRENCY,
-        f"{entry.amount.currency_code[:12]!a} is not a currency of the registry",
-        field=f"{path}amount.currency_code",
-    )
+    return None
 
 
 def _metadata(asked: Mapping[str, str], field: str) -> Mapping[str, str]:

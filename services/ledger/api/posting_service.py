@@ -38,17 +38,21 @@ class PostingService(PostingServiceServicer):
         items = request.items
         if not 1 <= len(items) <= BATCH_TRANSACTIONS_MAX:
             raise parsing.wrong("items", f"must be 1 to {BATCH_TRANSACTIONS_MAX}")
-        posts = []
-        for index, item in enumerate(items):
-            if item.atomic_group:
-                raise parsing.not_implemented(f"items[{index}].atomic_group")
-            posts.append(parsing.post(item.request_id, item.transaction, f"items[{index}]."))
-        if sum(len(post.entries) for post in posts) > BATCH_ENTRIES_MAX:
+        if sum(len(item.transaction.entries) for item in items) > BATCH_ENTRIES_MAX:
             raise LedgerError(
                 Reason.REQUEST_TOO_LARGE,
                 f"A batch has at most {BATCH_ENTRIES_MAX} entries",
                 entries_max=str(BATCH_ENTRIES_MAX),
             )
+        posts = [
+            parsing.post(
+                item.request_id,
+                item.transaction,
+                f"items[{index}].",
+                atomic_group=item.atomic_group,
+            )
+            for index, item in enumerate(items)
+        ]
         decisions = await self._lanes.of(request.tenant_id).post(posts)
         return pb.BatchPostTransactionsResponse(
             results=[_result(decision) for decision in decisions]

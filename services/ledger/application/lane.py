@@ -169,7 +169,7 @@ class Lane:
             posts = [post for item in items if isinstance(item, Sequence) for post in item]
             about = [item for item in items if not isinstance(item, Sequence)]
             await self._load(unit, posts, about)
-            known = dict(await unit.known({post.request_id: post for post in posts}))
+            known = dict(await unit.known(posts))
             answered = dict(
                 await unit.known_account_requests({item.request_id for item in about})
                 if about

@@ -53,8 +53,11 @@ class BookUnit(Protocol):
         """Return those of the accounts that exist, with the balances of their last entries."""
         ...
 
-    async def known(self, posts: Mapping[str, Post]) -> Mapping[str, Known]:
-        """Return, by request id, how those of the requests that were decided before ended."""
+    async def known(self, posts: Sequence[Post]) -> Mapping[str, Known]:
+        """Return, by request id, how those of the requests that were decided before ended.
+
+        Several of `posts` may carry one request id, with bodies of their own.
+        """
         ...
 
     async def known_account_requests(

@@ -1,38 +1,26 @@
 """The command vezne-mock-psp: settings, one server, a clean end."""
 
-import asyncio
 import secrets
-import signal
 import sys
 from collections.abc import Mapping
 from datetime import UTC
 
 from services.local.mock_psp.server import serving
 from services.local.mock_psp.settings import (
-    PREFIX,
     AccountSettings,
     MockPspSettings,
     load_accounts,
     new_account,
 )
-from services.platform.health import PortTakenError
-from services.platform.server import exit_sentence
-from services.platform.settings import SettingsError, exit_with, load
+from services.platform.process import run
+from services.platform.server import until_told_to_stop
 
 _SEED_BITS = 48
 
 
 def main() -> None:
     """Run the mock PSP until SIGTERM or SIGINT; exit with 1 if its port is taken."""
-    try:
-        settings = load(MockPspSettings)
-        accounts = _accounts(settings)
-    except SettingsError as error:
-        exit_with(error)
-    try:
-        asyncio.run(_run(settings, accounts))
-    except PortTakenError as error:
-        exit_sentence(f"{error}; set {PREFIX}PORT to another port, or to 0 for any free one.")
+    run("vezne-mock-psp", MockPspSettings, _serve)
 
 
 def _accounts(settings: MockPspSettings) -> Mapping[str, AccountSettings]:
@@ -45,10 +33,8 @@ def _accounts(settings: MockPspSettings) -> Mapping[str, AccountSettings]:
     return {"main": account}
 
 
-async def _run(settings: MockPspSettings, accounts: Mapping[str, AccountSettings]) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+async def _serve(settings: MockPspSettings) -> None:
+    accounts = _accounts(settings)
     # Without a seed the ids are new with every start: the books are forgotten at the end, and a
     # gateway that remembers would take an old id for a duplicate.
     seed = secrets.randbits(_SEED_BITS) if settings.seed is None else settings.seed
@@ -66,7 +52,7 @@ async def _run(settings: MockPspSettings, accounts: Mapping[str, AccountSettings
             _say(f"admin token       {mock_psp.admin_token}")
         _say(f"seed              {seed}")
         _say(f"mock PSP          {mock_psp.base_url}")
-        await stop.wait()
+        await until_told_to_stop()
 
 
 def _say(line: str) -> None:

@@ -1,7 +1,6 @@
 """Runs the door beside the gRPC server: uvicorn in the same event loop, stopped with it."""
 
 import asyncio
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,10 +8,8 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
-from services.platform.health import PortTakenError
+from services.platform.listening import listen
 from services.psp_gateway.settings import WebhookSettings
-
-_BACKLOG = 2_048
 
 log = structlog.get_logger("vezne.webhooks")
 
@@ -34,6 +31,8 @@ class WebhookServer:
             uvicorn.Config(
                 application,
                 log_config=None,
+                # It tells that it starts and stops, which our own lines say already.
+                log_level="warning",
                 access_log=False,
                 lifespan="off",
                 server_header=False,
@@ -53,14 +52,8 @@ class WebhookServer:
         Raises:
             PortTakenError: the port is in use.
         """
-        host, port = self._settings.host, self._settings.port
-        try:
-            listener = socket.create_server((host, port), backlog=_BACKLOG)
-        except OSError as error:
-            raise PortTakenError(
-                f"{host}:{port} cannot be listened on: {error.strerror}; set "
-                "VEZNE_PSP_GATEWAY_WEBHOOKS__PORT to another port"
-            ) from error
+        variable = "VEZNE_PSP_GATEWAY_WEBHOOKS__PORT"
+        listener = listen(self._settings.host, self._settings.port, variable)
         self.port = listener.getsockname()[1]
         self._serving = asyncio.create_task(self._server.serve(sockets=[listener]))
         log.info("listening_for_webhooks", port=self.port)

@@ -1,6 +1,6 @@
 """A withdrawal from its request to its end, on a real Temporal server, ledger and mock PSP.
 
-Its workflow asks the provider so rarely here that whatever goes on goes on by a webhook or a person.
+Its workflow asks the provider so rarely here that it goes on by webhooks and people only.
 """
 
 import asyncio

@@ -169,10 +169,11 @@ class PostgresBookUnit:
         rows = await self._driver.fetch(_ACCOUNTS, self._tenant_id, list(account_ids))
         return [_account(row) for row in rows]
 
-    async def known(self, posts: Mapping[str, Post]) -> Mapping[str, Known]:
+    async def known(self, posts: Sequence[Post]) -> Mapping[str, Known]:
         if not posts:
             return {}
-        rows = await self._driver.fetch(_KNOWN, self._tenant_id, list(posts))
+        request_ids = [post.request_id for post in posts]
+        rows = await self._driver.fetch(_KNOWN, self._tenant_id, request_ids)
         if not rows:
             return {}
         after = await self._balances_after(rows, posts)
@@ -181,14 +182,19 @@ class PostgresBookUnit:
         }
 
     async def _balances_after(
-        self, rows: Sequence[asyncpg.Record], posts: Mapping[str, Post]
+        self, rows: Sequence[asyncpg.Record], posts: Sequence[Post]
     ) -> Mapping[int, Mapping[str, AccountBalances]]:
         """Return, by sequence, the balances that the transactions among `rows` left, by account."""
         posted = [row for row in rows if row["sequence"] is not None]
         found: dict[int, dict[str, AccountBalances]] = {row["sequence"]: {} for row in posted}
         if posted:
+            # Of several requests with one id it is not known here which is the one that posted.
+            request_ids = {row["request_id"] for row in posted}
             account_ids = {
-                entry.account_id for row in posted for entry in posts[row["request_id"]].entries
+                entry.account_id
+                for post in posts
+                if post.request_id in request_ids
+                for entry in post.entries
             }
             for row in await self._driver.fetch(
                 _BALANCES_AFTER, self._tenant_id, list(account_ids), list(found)

@@ -48,7 +48,8 @@ FROM ledger.accounts a
 JOIN ledger.entries e ON e.tenant_id = a.tenant_id AND e.account_key = a.account_key
 JOIN ledger.transactions t ON t.tenant_id = e.tenant_id AND t.sequence = e.sequence
 WHERE a.tenant_id = :tenant AND a.account_id = :account
-    AND (e.sequence, e.entry_number) > (:sequence, :number) AND e.sequence <= :through
+    AND (e.sequence, e.entry_number) > (:sequence, CAST(:number AS bigint))
+    AND e.sequence <= :through
 ORDER BY e.sequence, e.entry_number
 LIMIT :limit
 """

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import secrets
-import socket
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -27,13 +26,12 @@ from services.local.mock_psp.server.errors import AuthenticationError, error_res
 from services.local.mock_psp.server.world import World
 from services.local.mock_psp.settings import AccountSettings
 from services.local.mock_psp.webhooks import decoded_secret
-from services.platform.health import PortTakenError
+from services.platform.listening import listen
 
 _LOG = logging.getLogger("vezne.mock_psp")
 
 _STOP_WITHIN_S = 5
 _CONNECTIONS_MAX = 200
-_BACKLOG = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +73,7 @@ async def serving(
     Raises:
         PortTakenError: it cannot listen there.
     """
-    listener = _listen(host, port)
+    listener = listen(host, port, "VEZNE_MOCK_PSP_PORT")
     clock = VirtualClock(start or utc_now(), utc_now if clock_runs else None)
     limits = httpx.Limits(max_connections=_CONNECTIONS_MAX)
     async with httpx.AsyncClient(trust_env=False, timeout=None, limits=limits) as client:  # noqa: S113 - every attempt has a timeout of its own, around all of it.
@@ -84,6 +82,8 @@ async def serving(
             uvicorn.Config(
                 _application(world),
                 log_config=None,
+                # It tells that it starts and stops, which our own lines say already.
+                log_level="warning",
                 access_log=False,
                 lifespan="off",
                 timeout_graceful_shutdown=_STOP_WITHIN_S,
@@ -119,20 +119,6 @@ class _Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    # The protocol is named so that asyncio knows it for TCP and turns Nagle's algorithm off on what
-    # is accepted: otherwise each answer waits 40 ms for an acknowledgement.
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(_BACKLOG)
-    except OSError as error:
-        listener.close()
-        raise PortTakenError(f"{host}:{port} cannot be listened on: {error.strerror}") from error
-    return listener
 
 
 def _world(
