@@ -56,12 +56,10 @@ def new_id(now: datetime) -> UUID:
 
 
 class NoWorkflows:
-    """Starts and wakes nothing, where there is no Temporal: the janitor of another process does."""
+    """No Temporal: a withdrawal stays as it is until a process that has one attends to it."""
 
     async def start(self, tenant_id: str, withdrawal_id: str) -> None:
-        raise WorkflowsUnavailableError(
-            f"There is no Temporal here for {tenant_id} {withdrawal_id}"
-        )
+        raise WorkflowsUnavailableError(f"No Temporal for {tenant_id}, {withdrawal_id}")
 
     async def wake(self, tenant_id: str, withdrawal_id: str) -> None:
         pass
@@ -80,8 +78,8 @@ class Gateway:
         ledger: takes postings.
         connections: the provider accounts.
         sealer: encrypts stored webhooks.
-        workflows: those of withdrawals: started with them, and woken by their facts.
-        times: how long a withdrawal may wait for what.
+        workflows: those of withdrawals.
+        rules: what decides about withdrawals.
         clock: the time.
     """
 
@@ -93,7 +91,7 @@ class Gateway:
         connections: Connections,
         sealer: Sealer,
         workflows: Workflows,
-        times: WithdrawalTimes,
+        rules: Rules,
         clock: Clock,
     ) -> None:
         self.engine = engine
@@ -119,24 +117,20 @@ class Gateway:
             store, reader, facts, attempts, connections, background, clock, new_id
         )
         self.disputes = Disputes(reader)
-        self.withdrawals = Withdrawals(
-            store,
-            reader,
-            PostgresWithdrawalReader(engine),
-            accounts,
-            connections,
-            workflows,
-            background,
-            clock,
-            new_id,
-        )
-        rules = Rules(approval=load_approval_policy(settings.approval_rules_file), times=times)
+        self.withdrawals = self._withdrawals(workflows)
         self.withdrawal_steps = WithdrawalSteps(
             store, reader, facts, attempts, connections, rules, clock, new_id
         )
-        reports, booking = PostgresReportStore(engine), Booking(store, reader, facts, clock)
         self.settlement = Settlement(
-            store, reader, reports, booking, ledger, connections, background, clock, new_id
+            store,
+            reader,
+            PostgresReportStore(engine),
+            Booking(store, reader, facts, clock),
+            ledger,
+            connections,
+            background,
+            clock,
+            new_id,
         )
         self.janitor = Janitor(
             store,
@@ -149,6 +143,19 @@ class Gateway:
             self.settlement,
             clock,
             timedelta(days=settings.inbox_retention_days),
+        )
+
+    def _withdrawals(self, workflows: Workflows) -> Withdrawals:
+        return Withdrawals(
+            self.store,
+            self.reader,
+            PostgresWithdrawalReader(self.engine),
+            self.accounts,
+            self.connections,
+            workflows,
+            self.background,
+            self.clock,
+            new_id,
         )
 
 
@@ -183,6 +190,7 @@ async def open_gateway(
     accounts = load_provider_accounts(settings.provider_accounts_file)
     connections = connect(accounts, clock, stack, limits or CallLimits())
     sealer = AesGcmSealer(read_key(settings.inbox_key_file))
+    rules = Rules(approval=load_approval_policy(settings.approval_rules_file), times=times)
     engine = database.create_engine(settings.database, application_name)
     stack.push_async_callback(engine.dispose)
     await database.check_fit(engine)
@@ -191,6 +199,6 @@ async def open_gateway(
         channel = open_channel(settings.ledger)
         stack.push_async_callback(channel.close)
         ledger = GrpcLedger(channel)
-    gateway = Gateway(settings, engine, ledger, connections, sealer, workflows, times, clock)
+    gateway = Gateway(settings, engine, ledger, connections, sealer, workflows, rules, clock)
     await gateway.store.ensure_tenants(connections.tenants, clock())
     return gateway
