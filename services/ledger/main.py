@@ -94,9 +94,10 @@ def main() -> None:
     logs.configure(settings.log, "ledger")
     try:
         asyncio.run(serve(build(settings), settings.grpc))
-    except (
-        PortTakenError,
-        database.DatabaseUnfitError,
-        database.DatabaseUnavailableError,
-    ) as error:
+    except database.DatabaseUnavailableError as error:
+        exit_sentence(
+            f"vezne-ledger: PostgreSQL cannot be reached ({error}); "
+            "start it, or correct VEZNE_LEDGER_DATABASE__URL"
+        )
+    except (PortTakenError, database.DatabaseUnfitError) as error:
         exit_sentence(f"vezne-ledger: {error}")
