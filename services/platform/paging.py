@@ -99,8 +99,12 @@ def _decode(request: Message, token: str) -> str | None:
     try:
         raw = base64.b64decode(token.encode(), altchars=b"-_", validate=True)
         content = raw[_DIGEST_BYTES:]
-        # No position holds NUL, which a database does not take.
-        if raw[:_DIGEST_BYTES] == _digest(request, content) and b"\0" not in content:
+        # Written otherwise than we write it, or with NUL, which no database takes: not ours.
+        if (
+            raw[:_DIGEST_BYTES] == _digest(request, content)
+            and base64.urlsafe_b64encode(raw).decode() == token
+            and b"\0" not in content
+        ):
             return content.decode()
     except (binascii.Error, UnicodeError):
         pass
