@@ -165,12 +165,13 @@ async def test_an_outage_is_waited_out(client: Client, world: World) -> None:
 async def test_a_run_takes_every_report_since(
     client: Client, world: World, recon: ReconClient
 ) -> None:
-    """A late report of a date that is over, and that of a skipped date, are read by the next run."""
-    world.report(MONDAY)
-    await run_day(client, world)
+    """Late reports of dates that are over, and those of skipped dates, go to the next run."""
     await world.deposit(1)
     world.report(MONDAY)
+    await run_day(client, world)
     await world.deposit(2)
+    world.report(MONDAY)
+    await world.deposit(3)
     world.report(TUESDAY)
     world.report(TUESDAY + timedelta(days=1))
 
