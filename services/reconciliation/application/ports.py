@@ -27,6 +27,7 @@ from services.reconciliation.domain.runs import (
     RunPhase,
     RunPlan,
     RunRequest,
+    RunState,
 )
 from services.reconciliation.domain.statement import Statement
 from services.reconciliation.domain.steps import (
@@ -189,10 +190,12 @@ class RunClaims(Protocol):
         """Claim the re-run of the account's earliest stale date, if no run of it is at work."""
         ...
 
-    async def close(self, plan: RunPlan, state: str, message: str, now: datetime) -> None:
+    async def close(
+        self, plan: RunPlan, execution: str, state: RunState, message: str, now: datetime
+    ) -> None:
         """End a run that works, without a result: its drafts are deleted, its date is free.
 
-        Nothing happens to a run that has ended.
+        Nothing happens to a run that has ended, or that another execution works on.
         """
         ...
 
@@ -335,9 +338,9 @@ class Gateway(Protocol):
         ...
 
     async def list_reports(
-        self, scope: RunScope, after_date: date | None
+        self, scope: RunScope, from_date: date | None
     ) -> Sequence[GatewayReport]:
-        """Return the reports after a date (None: all) through the scope's, by batch number."""
+        """Return the reports from a date on (None: all) through the scope's, by batch number."""
         ...
 
     async def read_report(self, tenant_id: str, report: ReportInput) -> StoredReport:

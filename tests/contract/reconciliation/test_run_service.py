@@ -256,7 +256,9 @@ async def test_watch_run_streams_until_the_end(recon: ReconClient, store: Store)
     async with asyncio.timeout(20):
         messages = aiter(stream)
         first = await anext(messages)
-        await store.claims.close(plan, RunState.FAILED, "the disk is full", later())
+        await store.claims.close(
+            plan, f"execution of {plan.run_id}", RunState.FAILED, "the disk is full", later()
+        )
         rest = [message async for message in messages]
 
     assert first.run.state == RUN_STATE_RUNNING
