@@ -3,7 +3,6 @@
 Run by `make docs`; a tidy test fails when a page is not what this writes.
 """
 
-import json
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +22,10 @@ from services.ledger.settings import LedgerSettings
 from services.local.mock_psp.settings import MockPspSettings
 from services.platform.errors import CODES
 from services.platform.settings import Block
+from services.psp_gateway.domain.reasons import CATEGORIES as GATEWAY_CATEGORIES
+from services.psp_gateway.settings import PspGatewaySettings
+from services.reconciliation.domain.reasons import CATEGORIES as RECONCILIATION_CATEGORIES
+from services.reconciliation.settings import ReconciliationSettings
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -37,14 +40,24 @@ class Described:
     settings: type[BaseModel]
 
 
-CONTRACTS = ("ledger", "psp_gateway", "reconciliation")
-
 SERVICES = (
     Described(
         "ledger",
         {str(reason): rule.category for reason, rule in RULES.items()},
         [str(reason) for reason, rule in RULES.items() if rule.remembered],
         LedgerSettings,
+    ),
+    Described(
+        "psp_gateway",
+        {str(reason): category for reason, category in GATEWAY_CATEGORIES.items()},
+        [],
+        PspGatewaySettings,
+    ),
+    Described(
+        "reconciliation",
+        {str(reason): category for reason, category in RECONCILIATION_CATEGORIES.items()},
+        [],
+        ReconciliationSettings,
     ),
 )
 
@@ -97,7 +110,7 @@ def comments() -> Mapping[str, EnumDescriptorProto]:
                 f"-I{files('grpc_tools') / '_proto'}",
                 "--include_source_info",
                 f"--descriptor_set_out={image.name}",
-                *(f"vezne/{name}/v1/reason.proto" for name in CONTRACTS),
+                *(f"vezne/{service.name}/v1/reason.proto" for service in SERVICES),
             ]
         )
         if code:
@@ -137,22 +150,6 @@ def errors_page() -> str:
     return "\n".join(lines)
 
 
-def reasons_file() -> str:
-    """Return what `vezne errors` knows: each reason by service, with its meaning and code."""
-    categories = {service.name: service.categories for service in SERVICES}
-    reasons: dict[str, dict[str, dict[str, str]]] = {}
-    for name, enum in comments().items():
-        found = reasons.setdefault(name, {})
-        for value in enum.value[1:]:
-            reason = value.name.split("_REASON_", 1)[1]
-            text = value.options.uninterpreted_option[0].string_value.decode()
-            found[reason] = {"meaning": " ".join(text.split())}
-            category = categories.get(name, {}).get(reason)
-            if category is not None:
-                found[reason] |= {"code": CODES[category].name, "advice": ADVICE[category]}
-    return f"{json.dumps(reasons, indent=1, sort_keys=True)}\n"
-
-
 def configuration_page() -> str:
     """Return docs/operate/configuration.md."""
     lines = [CONFIGURATION_HEAD]
@@ -188,7 +185,6 @@ def _default(field: FieldInfo) -> str:
 PAGES = {
     ROOT / "docs/integrate/errors.md": errors_page,
     ROOT / "docs/operate/configuration.md": configuration_page,
-    ROOT / "services/cli/reasons.json": reasons_file,
 }
 
 

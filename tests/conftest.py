@@ -1,7 +1,6 @@
 """What tests of several levels share: a real PostgreSQL, and a fresh database where asked."""
 
 import asyncio
-import gc
 import os
 import secrets
 from collections.abc import AsyncIterator, Iterator
@@ -15,6 +14,9 @@ from hypothesis import settings
 from services.local.databases import Databases, migrate_all, prepare, with_database
 from services.local.postgres import LocalPostgres
 
+# Before anything imports gRPC: tests start PostgreSQL while servers run, and gRPC's fork handlers
+# crash the child now and then, before it becomes PostgreSQL.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 # The same examples in every run, and no clock on them: the machines that test are busy.
 settings.register_profile("steady", derandomize=True, deadline=None)
 settings.load_profile("steady")
@@ -25,13 +27,6 @@ structlog.configure(
 
 TEMPLATE = "vezne_test_template"
 PASSWORD = secrets.token_hex(12)
-
-
-@pytest.fixture(scope="session", autouse=True)
-async def _collected() -> AsyncIterator[None]:
-    """Let gRPC servers go while their event loop is there: their finaliser needs it."""
-    yield
-    gc.collect()
 
 
 @pytest.fixture(scope="session")

@@ -33,6 +33,7 @@ class _Paged(Protocol):
 
 
 Found = TypeVar("Found")
+Position = TypeVar("Position")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,17 @@ class Page:
             raise _invalid()
         return [int(part) for part in parts]
 
+    def position(self, parse: Callable[[str], Position]) -> Position | None:
+        """Return the position as `parse`, which raises ValueError, reads it; None for the first.
+
+        Raises:
+            DomainError: INVALID_PAGE_TOKEN, if it cannot be read: a client made the token up.
+        """
+        try:
+            return None if self.after is None else parse(self.after)
+        except ValueError as error:
+            raise _invalid() from error
+
     def token_after(self, position: str) -> str:
         """Return the token of the page that begins after `position`."""
         content = position.encode()
@@ -87,8 +99,12 @@ def _decode(request: Message, token: str) -> str | None:
     try:
         raw = base64.b64decode(token.encode(), altchars=b"-_", validate=True)
         content = raw[_DIGEST_BYTES:]
-        # No position holds NUL, which a database does not take.
-        if raw[:_DIGEST_BYTES] == _digest(request, content) and b"\0" not in content:
+        # Written otherwise than we write it, or with NUL, which no database takes: not ours.
+        if (
+            raw[:_DIGEST_BYTES] == _digest(request, content)
+            and base64.urlsafe_b64encode(raw).decode() == token
+            and b"\0" not in content
+        ):
             return content.decode()
     except (binascii.Error, UnicodeError):
         pass

@@ -3,9 +3,10 @@
 import asyncio
 import sys
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from services.platform import logs
+from services.platform.database import DatabaseUnavailableError
 from services.platform.failures import CannotRunError
 from services.platform.settings import ServiceSettings, SettingsError, exit_with, load
 
@@ -36,6 +37,13 @@ def run(
         asyncio.run(work(settings))
     except SettingsError as error:
         exit_with(error)
+    except DatabaseUnavailableError as error:
+        variable = f"{settings_class.model_config['env_prefix']}DATABASE__URL"
+        _end(command, f"PostgreSQL cannot be reached ({error}); start it, or correct {variable}")
     except sentences as error:
-        sys.stderr.write(f"{command}: {error}\n")
-        sys.exit(1)
+        _end(command, str(error))
+
+
+def _end(command: str, sentence: str) -> NoReturn:
+    sys.stderr.write(f"{command}: {sentence}\n")
+    sys.exit(1)

@@ -5,15 +5,15 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from services.kernel.clock import utc_now
-from services.platform import database
+from services.platform import database, temporal
 from services.platform.process import run
 from services.platform.server import Service, Servicer, serve
-from services.psp_gateway.adapters.postgres.exceptions import PostgresExceptions
+from services.psp_gateway.adapters.temporal.workflows import TemporalWorkflows
 from services.psp_gateway.api.deposit_service import DepositService
 from services.psp_gateway.api.event_service import EventService
 from services.psp_gateway.api.operations_service import OperationsService
 from services.psp_gateway.api.settlement_service import SettlementService
-from services.psp_gateway.application.disputes import Disputes
+from services.psp_gateway.api.withdrawal_service import WithdrawalService
 from services.psp_gateway.application.inbox import Inbox
 from services.psp_gateway.settings import PspGatewaySettings
 from services.psp_gateway.webhooks.door import Door
@@ -24,6 +24,7 @@ from vezne.psp_gateway.v1 import (
     event_service_pb2_grpc,
     operations_service_pb2_grpc,
     settlement_service_pb2_grpc,
+    withdrawal_service_pb2_grpc,
 )
 
 
@@ -31,7 +32,9 @@ def build(settings: PspGatewaySettings) -> Callable[[AsyncExitStack], Awaitable[
     """Return what builds the gateway on a stack that closes what it opened."""
 
     async def built(stack: AsyncExitStack) -> Service:
-        gateway = await open_gateway(settings, stack, "vezne-psp-gateway")
+        # Lazy: deposits go on without Temporal, and the janitor starts what could not be started.
+        workflows = TemporalWorkflows(await temporal.connect(lazy=True))
+        gateway = await open_gateway(settings, stack, "vezne-psp-gateway", workflows=workflows)
         return (await serve_gateway(gateway, settings, stack)).service
 
     return built
@@ -73,7 +76,12 @@ async def serve_gateway(
             Servicer(
                 "vezne.psp_gateway.v1.DepositService",
                 deposit_service_pb2_grpc.add_DepositServiceServicer_to_server,
-                DepositService(gateway.deposits, gateway.refunds, Disputes(gateway.reader)),
+                DepositService(gateway.deposits, gateway.refunds, gateway.disputes),
+            ),
+            Servicer(
+                "vezne.psp_gateway.v1.WithdrawalService",
+                withdrawal_service_pb2_grpc.add_WithdrawalServiceServicer_to_server,
+                WithdrawalService(gateway.withdrawals),
             ),
             Servicer(
                 "vezne.psp_gateway.v1.SettlementService",
@@ -83,9 +91,7 @@ async def serve_gateway(
             Servicer(
                 "vezne.psp_gateway.v1.OperationsService",
                 operations_service_pb2_grpc.add_OperationsServiceServicer_to_server,
-                OperationsService(
-                    PostgresExceptions(gateway.engine), gateway.inbox_store, gateway.clock
-                ),
+                OperationsService(gateway.exceptions, gateway.inbox_store, gateway.clock),
             ),
             Servicer(
                 "vezne.psp_gateway.v1.EventService",

@@ -1,6 +1,5 @@
 """The gateway worker's composition root: withdrawals and the janitor, as Temporal runs them."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -8,11 +7,9 @@ from datetime import timedelta
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from services.platform import database, logs, temporal
-from services.platform.health import PortTakenError
-from services.platform.server import exit_sentence
-from services.platform.settings import SettingsError, exit_with, load
-from services.platform.temporal import TemporalUnavailableError, WorkerProcess, serve_workers
+from services.platform import database, temporal
+from services.platform.process import run
+from services.platform.temporal import WorkerProcess, serve_workers
 from services.psp_gateway.activities.janitor import JanitorActivities
 from services.psp_gateway.activities.withdrawals import WithdrawalActivities
 from services.psp_gateway.adapters.temporal.janitor_schedule import schedule_janitor
@@ -78,19 +75,8 @@ def gateway_worker(client: Client, gateway: Gateway, drain_grace_s: float) -> Wo
 
 def main() -> None:
     """Run the gateway's worker: the command `vezne-psp-gateway-worker`."""
-    try:
-        settings = load(PspGatewaySettings)
-    except SettingsError as error:
-        exit_with(error)
-    logs.configure(settings.log, "psp_gateway_worker")
-    try:
-        asyncio.run(serve_workers(build(settings), settings.worker))
-    except SettingsError as error:
-        exit_with(error)
-    except (
-        PortTakenError,
-        TemporalUnavailableError,
-        database.DatabaseUnfitError,
-        database.DatabaseUnavailableError,
-    ) as error:
-        exit_sentence(f"vezne-psp-gateway-worker: {error}")
+    run(
+        "vezne-psp-gateway-worker",
+        PspGatewaySettings,
+        lambda settings: serve_workers(build(settings), settings.worker),
+    )

@@ -26,10 +26,12 @@ from services.psp_gateway.adapters.ledger import GrpcLedger
 from services.psp_gateway.adapters.postgres.connection import connected
 from services.psp_gateway.adapters.providers.calling import CallLimits
 from services.psp_gateway.application.ports import Ledger
+from services.psp_gateway.application.withdrawal_ports import Workflows
 from services.psp_gateway.domain.postings import Posting
+from services.psp_gateway.domain.withdrawal_steps import WithdrawalTimes
 from services.psp_gateway.main import serve_gateway
 from services.psp_gateway.settings import PspGatewaySettings
-from services.psp_gateway.wiring import Gateway, open_gateway
+from services.psp_gateway.wiring import NO_WORKFLOWS, TIMES, Gateway, open_gateway
 from tests.fakes.ledger_server import LedgerClient, running_ledger
 from tests.fakes.ledger_server import settings as ledger_settings
 from vezne.ledger.v1.account_service_pb2 import GetBalancesRequest
@@ -78,6 +80,7 @@ class Stack:
     http: httpx.AsyncClient
     webhook_key: bytes
     webhook_port: int
+    settings: PspGatewaySettings
     deposits: DepositServiceStub = field(init=False)
 
     def __post_init__(self) -> None:
@@ -93,6 +96,16 @@ class Stack:
         response = await self.http.post(
             f"{self.mock.base_url}/admin/accounts/{ACCOUNT}/{path}",
             json=body or {},
+            headers={"authorization": f"Bearer {self.mock.admin_token}"},
+        )
+        response.raise_for_status()
+        return response.json()
+
+    async def look(self, path: str, **query: str) -> Any:
+        """Look at our account through the mock PSP's admin API."""
+        response = await self.http.get(
+            f"{self.mock.base_url}/admin/accounts/{ACCOUNT}/{path}",
+            params=query,
             headers={"authorization": f"Bearer {self.mock.admin_token}"},
         )
         response.raise_for_status()
@@ -124,7 +137,13 @@ class Stack:
         answer = await self.deposits.CreateDeposit(
             self.deposit_request(request_id, minor_units, player, currency, card=card)
         )
-        return answer.deposit
+        if not answer.deposit.postings_pending:
+            return answer.deposit
+        # The webhook was faster than the answer, and its posting is on its way.
+        async with asyncio.timeout(10):
+            while (found := await self.deposit(answer.deposit.deposit_id)).postings_pending:
+                await asyncio.sleep(0.01)
+        return found
 
     def deposit_request(
         self,
@@ -226,6 +245,14 @@ class Stack:
             "disputes": await self.balance(f"asset/{stem}/disputes/{code}"),
         }
 
+    async def agree(self) -> bool:
+        """Return whether the provider and the ledger agree now: see `agrees`."""
+        try:
+            await self.agrees()
+        except AssertionError:
+            return False
+        return True
+
     async def scenario(self, *words: str, kind: str = "payment_intent") -> None:
         """Let these words hold for the next object of a kind."""
         await self.admin("scenarios", {"words": list(words), "next": kind})
@@ -276,7 +303,7 @@ fixed_minor = 10
         {
             "database": DatabaseSettings(url=databases.url("psp_gateway")),  # type: ignore[arg-type]  # Pydantic wraps it.
             "grpc": {"port": 0, "health_port": 0, "drain_grace_s": 5},
-            "webhooks": {"port": 0},
+            "webhooks": {"port": 0, "body_timeout_s": 1, "drain_grace_s": 2},
             "ledger": GrpcClientSettings(target="unused:1"),
             "provider_accounts_file": folder / "providers.toml",
             "inbox_key_file": folder / "inbox.key",
@@ -303,6 +330,10 @@ async def running_stack(
     *,
     wrap_ledger: Callable[[Ledger], Ledger] = lambda ledger: ledger,
     limits: CallLimits | None = None,
+    clock: Clock | None = None,
+    workflows: Workflows = NO_WORKFLOWS,
+    times: WithdrawalTimes = TIMES,
+    approval_rules: str = "",
     **terms: Any,
 ) -> AsyncIterator[Stack]:
     """Run a ledger, the mock PSP and a gateway, and connect them."""
@@ -317,11 +348,16 @@ async def running_stack(
             serving({ACCOUNT: account}, hang_s=2.0, retry_after_s=(0.2, 0.5, 1.0))
         )
         settings = write_settings(folder, databases, tenant, mock.base_url, account)
-        clock = Clock()
+        if approval_rules:
+            (folder / "rules.toml").write_text(approval_rules)
+            settings = settings.model_copy(update={"approval_rules_file": folder / "rules.toml"})
+        clock = clock or Clock()
         gateway = await open_gateway(
             settings,
             stack,
             "vezne-test",
+            workflows=workflows,
+            times=times,
             clock=clock,
             limits=limits or CallLimits(timeout_s=1.0),
             ledger=wrap_ledger(LedgerOfToday(ledger.channel)),
@@ -335,7 +371,16 @@ async def running_stack(
         )
         http = await stack.enter_async_context(httpx.AsyncClient(trust_env=False, timeout=10))
         running = Stack(
-            tenant, gateway, ledger, mock, clock, channel, http, webhook_key, served.webhooks.port
+            tenant,
+            gateway,
+            ledger,
+            mock,
+            clock,
+            channel,
+            http,
+            webhook_key,
+            served.webhooks.port,
+            settings,
         )
         await running.admin("endpoint", {"url": running.webhook_url})
         yield running

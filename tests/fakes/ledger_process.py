@@ -53,6 +53,7 @@ class LedgerProcess:
         # What it goes on to say is read, so that it never waits for a reader.
         assert process.stderr is not None
         self._reading = asyncio.create_task(process.stderr.read())
+        self.said = ""
 
     @classmethod
     async def start(cls, url: str, port: int = 0, **others: str) -> Self:
@@ -84,7 +85,7 @@ class LedgerProcess:
         """Wait until it has ended; return its exit code."""
         async with asyncio.timeout(START_TIMEOUT_S):
             code = await self._process.wait()
-            await self._reading
+            self.said = (await self._reading).decode()
         return code
 
     async def _end(self, number: signal.Signals) -> None:

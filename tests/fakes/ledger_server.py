@@ -70,11 +70,6 @@ class LedgerClient:
     channel: grpc.aio.Channel
     port: int
 
-    @property
-    def target(self) -> str:
-        """Where it listens."""
-        return f"127.0.0.1:{self.port}"
-
     def __post_init__(self) -> None:
         self.tenants = TenantServiceStub(self.channel)
         self.accounts = AccountServiceStub(self.channel)
@@ -156,6 +151,6 @@ async def running_ledger(chosen: LedgerSettings) -> AsyncIterator[LedgerClient]:
     async with AsyncExitStack() as stack:
         server = RunningServer(await build(chosen)(stack), chosen.grpc)
         await server.start()
+        stack.push_async_callback(server.stop)
         async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
             yield LedgerClient(channel, server.port)
-        await server.stop()

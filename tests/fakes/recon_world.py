@@ -224,7 +224,7 @@ async def worlds(databases: Databases, folder: Path, **others: object) -> AsyncI
         chosen = ReconciliationSettings.model_validate(
             {
                 "database": {"url": databases.url("reconciliation")},
-                "ledger": {"target": ledger.target},
+                "ledger": {"target": f"127.0.0.1:{ledger.port}"},
                 "psp_gateway": {"target": target},
                 "object_store_url": folder.as_uri(),
                 "grpc": {"port": 0, "health_port": 0, "drain_grace_s": 1},

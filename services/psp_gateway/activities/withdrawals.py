@@ -1,7 +1,5 @@
 """The activities of a withdrawal's workflow, as `workflows/signatures.py` names them."""
 
-from typing import cast
-
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
@@ -13,7 +11,6 @@ from services.psp_gateway.application.withdrawal_steps import WithdrawalSteps
 from services.psp_gateway.workflows.models import (
     Attempt,
     DecisionKind,
-    NextStep,
     PersonsDecision,
     Standing,
     WithdrawalRef,

@@ -5,7 +5,7 @@ allows: the first call, the same call again while the provider remembers its key
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from services.kernel.clock import Clock
@@ -47,6 +47,9 @@ CALL_LEASE = timedelta(seconds=30)
 
 UNKNOWN_AFTER = timedelta(hours=24)
 """After so long without a certain outcome people are told; the attempt is asked about still."""
+
+SILENT_AFTER = timedelta(days=7)
+"""After so long people are told of what a provider took, and of whose end it never spoke."""
 
 _CHECK_PAUSES = (
     timedelta(seconds=15),
@@ -104,6 +107,8 @@ class Attempts:
         invariant(sender is not None, "an attempt is made where its provider can do it")
         assert sender is not None
         answer = await sender.send(attempt.key, attempt.request)
+        if isinstance(attempt, Attempt):
+            answer = _of_repeated(answer)
         await self._take_answer(connection, attempt, answer)
         return Called(answer.outcome, answer.failure_code, answer.needs_funding)
 
@@ -129,7 +134,7 @@ class Attempts:
                 await self._ask(connection, attempt)
             case NextStep.WAIT:
                 pass
-        if not answered and now - attempt.created_at >= UNKNOWN_AFTER:
+        if now - attempt.created_at >= (SILENT_AFTER if answered else UNKNOWN_AFTER):
             await self._tell_people(tenant_id, attempt)
 
     # --- what an answer comes to -----------------------------------------------------------------
@@ -271,6 +276,17 @@ class _Heard:
         await unit.attempts.heard(
             self.attempt, self.outcome, self.details, None if certain else now + pause, now
         )
+
+
+def _of_repeated(answer: Answer) -> Answer:
+    """Return what the answer to a repeated call says of the attempt.
+
+    That this call was not taken, such as by an open breaker, says nothing about the one before it.
+    Only the provider's own refusal under the attempt's key does.
+    """
+    if answer.outcome is Outcome.NOT_SENT and not answer.needs_funding:
+        return replace(answer, outcome=Outcome.UNKNOWN)
+    return answer
 
 
 def _identity(attempt: NewAttempt) -> Identity:

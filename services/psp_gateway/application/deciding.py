@@ -87,8 +87,11 @@ async def lock(unit: GatewayUnit, subject: Subject) -> Rows | None:
         case ObjectType.REFUND | ObjectType.DISPUTE:
             return await _lock_with_deposit(unit, subject)
         case ObjectType.PLAYER:
+            # It has no row of its own: the tenant's head orders its facts.
+            await unit.history.lock_head()
             row = PlayerChart(object_id, subject.currency_code)
         case ObjectType.PROVIDER_ACCOUNT:
+            await unit.history.lock_head()
             invariant(subject.at is not None, "a provider account is named")
             at = cast("ProviderAccount", subject.at)
             row = at

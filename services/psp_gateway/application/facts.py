@@ -164,22 +164,15 @@ class Facts:
         while waiting:
             intent = waiting.pop(0)
             try:
-                await self._accounts.ensure(
-                    tenant_id, [entry.account for entry in intent.posting.entries]
-                )
-                outcome = await self._ledger.post(intent.request)
+                instead = await self._asked_for(tenant_id, intent)
             except LedgerUnavailableError:
                 return False
             except LedgerRefusedError as error:
                 await self._note_unfit(tenant_id, intent, error)
                 return False
-            if isinstance(outcome, Refusal):
-                instead = await self._refused(tenant_id, intent, outcome)
-                if instead is None:
-                    return False
-                waiting = [*instead, *waiting]
-            else:
-                await self._posted(tenant_id, intent, outcome)
+            if instead is None:
+                return False
+            waiting = [*instead, *waiting]
         return True
 
     # --- the decision ----------------------------------------------------------------------------
@@ -239,6 +232,19 @@ class Facts:
         ]
 
     # --- the ledger's answer ---------------------------------------------------------------------
+
+    async def _asked_for(self, tenant_id: str, intent: Intent) -> Sequence[Intent] | None:
+        """Ask the ledger for one posting; return what is to be asked for instead, if it refused.
+
+        None: it refused, and whoever answers that is somebody else.
+        """
+        accounts = [entry.account for entry in intent.posting.entries]
+        await self._accounts.ensure(tenant_id, accounts)
+        outcome = await self._ledger.post(intent.request)
+        if isinstance(outcome, Refusal):
+            return await self._refused(tenant_id, intent, outcome)
+        await self._posted(tenant_id, intent, outcome)
+        return ()
 
     async def _posted(self, tenant_id: str, intent: Intent, posted: Posted) -> None:
         # Before the intent is marked: if we die in between, the janitor gets the same answer.

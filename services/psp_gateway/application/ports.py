@@ -244,6 +244,14 @@ class HistoryRows(Protocol):
         """
         ...
 
+    async def lock_head(self) -> None:
+        """Lock the tenant's head until the unit ends, before any other lock.
+
+        It orders the facts of objects that have no row to lock; nobody who begins with a row of
+        another kind locks theirs.
+        """
+        ...
+
 
 class IntentRows(Protocol):
     """The posting intents."""

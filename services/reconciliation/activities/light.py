@@ -87,9 +87,9 @@ class LightActivities(LightSteps):
             return await self._comparing.publish_nothing(plan, reasons)
 
     @activity.defn
-    async def close_run(self, plan: RunPlan, state: RunState, message: str) -> None:
+    async def close_run(self, plan: RunPlan, execution: str, state: RunState, message: str) -> None:
         with told():
-            await self._comparing.close(plan, state, message)
+            await self._comparing.close(plan, execution, state, message)
 
     @activity.defn
     async def notify(self, plan: RunPlan, published: Published) -> None:

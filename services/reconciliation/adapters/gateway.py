@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import AsyncIterator, Sequence
-from datetime import date, timedelta
+from datetime import date
 
 import grpc
 
@@ -105,13 +105,13 @@ class GatewayClient:
         return [_report(found) for found in response.reports]
 
     async def list_reports(
-        self, scope: RunScope, after_date: date | None
+        self, scope: RunScope, from_date: date | None
     ) -> Sequence[GatewayReport]:
         request = ListSettlementReportsRequest(
             tenant_id=scope.tenant_id,
             provider=scope.provider,
             provider_account=scope.provider_account,
-            from_business_date=((after_date + timedelta(days=1)).isoformat() if after_date else ""),
+            from_business_date=(from_date.isoformat() if from_date else ""),
             through_business_date=scope.business_date.isoformat(),
             page_size=_PAGE,
         )

@@ -15,7 +15,7 @@ from services.reconciliation.domain.inputs import LedgerBalance, RunScope, Scann
 from services.reconciliation.domain.rows import Side
 from services.reconciliation.domain.rules import Rules
 from services.reconciliation.domain.runs import RunCut
-from services.reconciliation.domain.staging import Exclusion, ReportTotals
+from services.reconciliation.domain.staging import ReportTotals
 from services.reconciliation.domain.steps import Matched, Staged
 
 
@@ -23,44 +23,13 @@ from services.reconciliation.domain.steps import Matched, Staged
 class StagedFacts:
     """All that is known of a staged side, as it is stored between the steps."""
 
-    side: Side
-    file: FileFacts
-    source_count: int
-    excluded: Mapping[Exclusion, int]
-    sums_minor: Sequence[tuple[str, str, int]]
-    """Pot, currency and sum."""
+    staged: StagedSide
     scanned: ScannedRange | None
     """What the export said of itself; None for reports."""
-    reports: tuple[ReportTotals, ...]
-    balances: tuple[LedgerBalance, ...]
+    reports: tuple[ReportTotals, ...] = ()
+    """What the reports say of themselves."""
+    balances: tuple[LedgerBalance, ...] = ()
     """The ledger's own, at the cut."""
-
-    @classmethod
-    def of(
-        cls,
-        staged: StagedSide,
-        scanned: ScannedRange | None,
-        reports: Sequence[ReportTotals] = (),
-        balances: Sequence[LedgerBalance] = (),
-    ) -> "StagedFacts":
-        """Return what is stored of a staged side."""
-        sums_minor = [(pot, code, net) for (pot, code), net in sorted(staged.sums_minor.items())]
-        return cls(
-            staged.side,
-            staged.file,
-            staged.source_count,
-            staged.excluded,
-            sums_minor,
-            scanned,
-            tuple(reports),
-            tuple(balances),
-        )
-
-    @property
-    def staged(self) -> StagedSide:
-        """What staging said."""
-        sums_minor = {(pot, code): net for pot, code, net in self.sums_minor}
-        return StagedSide(self.side, self.file, self.source_count, self.excluded, sums_minor)
 
 
 _STAGED = TypeAdapter(StagedFacts)
@@ -81,13 +50,13 @@ class RunFiles:
 
     def keep_staged(self, folder: Path, facts: StagedFacts) -> Staged:
         """Keep a staged side and its facts."""
-        scanned = facts.scanned.scanned if facts.scanned else facts.source_count
+        staged = facts.staged
         return Staged(
-            side=facts.side,
-            scanned=scanned,
-            source_count=facts.source_count,
-            row_count=facts.file.row_count,
-            sha256=self._store.put(folder / input_name(facts.side)),
+            side=staged.side,
+            scanned=facts.scanned.scanned if facts.scanned else staged.source_count,
+            source_count=staged.source_count,
+            row_count=staged.file.row_count,
+            sha256=self._store.put(folder / input_name(staged.side)),
             facts_sha256=self._store.put_bytes(_STAGED.dump_json(facts)),
         )
 

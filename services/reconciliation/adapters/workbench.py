@@ -91,11 +91,11 @@ class DuckDbWorkbench:
                 parsed = [_parsed(stored) for stored in reports]
                 batches = [(report.batch_number, report.lines) for report in parsed]
                 staged = stage_settlement(engine, folder, batches)
-                totals = [
+                totals = tuple(
                     totals_of(report, stored.input.sha256)
                     for report, stored in zip(parsed, reports, strict=True)
-                ]
-                return self._files.keep_staged(folder, StagedFacts.of(staged, None, totals))
+                )
+                return self._files.keep_staged(folder, StagedFacts(staged, None, totals))
 
         return await in_thread(work)
 
@@ -108,7 +108,7 @@ class DuckDbWorkbench:
             events = Pulled(exported, loop, watch)
             with self._staging(watch) as (engine, folder):
                 staged = stage_gateway(engine, folder, events)
-                return self._files.keep_staged(folder, StagedFacts.of(staged, events.scanned))
+                return self._files.keep_staged(folder, StagedFacts(staged, events.scanned))
 
         return await in_thread(work)
 
@@ -125,7 +125,7 @@ class DuckDbWorkbench:
             transactions = Pulled(exported, loop, watch)
             with self._staging(watch) as (engine, folder):
                 staged = stage_ledger(engine, folder, transactions, pots)
-                facts = StagedFacts.of(staged, transactions.scanned, balances=balances)
+                facts = StagedFacts(staged, transactions.scanned, balances=tuple(balances))
                 return self._files.keep_staged(folder, facts)
 
         return await in_thread(work)

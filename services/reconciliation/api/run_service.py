@@ -7,6 +7,7 @@ from services.platform.rpc import Context
 from services.reconciliation.api import parsing
 from services.reconciliation.api.building import RunBuilder
 from services.reconciliation.api.statements import statement
+from services.reconciliation.application.ports import RunPosition
 from services.reconciliation.application.reading import Runs
 from services.reconciliation.application.starting import RunStarter
 from vezne.reconciliation.v1 import run_service_pb2 as pb
@@ -42,11 +43,14 @@ class RunService(RunServiceServicer):
     async def ListRuns(self, request: pb.ListRunsRequest, _context: Context) -> pb.ListRunsResponse:
         page = Page.of(request, default=PAGE_DEFAULT, most=PAGE_MOST)
         found = await self._runs.runs(
-            request.tenant_id, parsing.run_filter(request), page.after, page.size + 1
+            request.tenant_id,
+            parsing.run_filter(request),
+            page.position(RunPosition.parse),
+            page.size + 1,
         )
         return pb.ListRunsResponse(
             runs=[self._build(run) for run in found[: page.size]],
-            next_page_token=page.next_token(found, lambda run: f"{run.business_date}/{run.run_id}"),
+            next_page_token=page.next_token(found, lambda run: str(RunPosition.of(run))),
         )
 
     async def WatchRun(

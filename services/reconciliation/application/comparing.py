@@ -150,9 +150,9 @@ class RunComparing:
         await self._progress.publish(plan, published, None, self._clock())
         return published
 
-    async def close(self, plan: RunPlan, state: RunState, message: str) -> None:
+    async def close(self, plan: RunPlan, execution: str, state: RunState, message: str) -> None:
         """End a run that was cancelled or has failed; what is published stays."""
-        await self._claims.close(plan, state, message, self._clock())
+        await self._claims.close(plan, execution, state, message, self._clock())
 
     async def _cut(self, plan: RunPlan) -> RunCut:
         cut = await self._progress.cut(plan)

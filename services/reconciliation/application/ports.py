@@ -3,10 +3,12 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol, Self
+from uuid import UUID
 
 from services.kernel.movements import Pot
 from services.reconciliation.domain.breaks import Break
+from services.reconciliation.domain.classes import Severity
 from services.reconciliation.domain.inputs import (
     GatewayEvent,
     LedgerBalance,
@@ -25,6 +27,7 @@ from services.reconciliation.domain.runs import (
     RunPhase,
     RunPlan,
     RunRequest,
+    RunState,
 )
 from services.reconciliation.domain.statement import Statement
 from services.reconciliation.domain.steps import (
@@ -106,14 +109,55 @@ class BreakFilter:
     open_only: bool = False
 
 
+class RunPosition(NamedTuple):
+    """Where a run stands in the order of the list."""
+
+    business_date: date
+    run_id: str
+
+    @classmethod
+    def of(cls, run: Run) -> Self:
+        """Return the position of a run."""
+        return cls(run.business_date, run.run_id)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read what `str` wrote; raises ValueError."""
+        day, run_id = text.split("/")
+        return cls(date.fromisoformat(day), str(UUID(run_id)))
+
+    def __str__(self) -> str:
+        return f"{self.business_date}/{self.run_id}"
+
+
+class BreakPosition(NamedTuple):
+    """Where a break stands in the order of the list: the worst first, then the oldest."""
+
+    severity_rank: int
+    first_seen_date: date
+    run_id: str
+    break_id: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read what `str` wrote; raises ValueError."""
+        rank, day, run_id, break_id = text.split("/")
+        severity_rank = int(rank)
+        if not 0 <= severity_rank < len(Severity):
+            raise ValueError(rank)
+        return cls(severity_rank, date.fromisoformat(day), str(UUID(run_id)), break_id)
+
+    def __str__(self) -> str:
+        return f"{self.severity_rank}/{self.first_seen_date}/{self.run_id}/{self.break_id}"
+
+
 @dataclass(frozen=True, slots=True)
 class BreakView:
     """A published break with the run that says it."""
 
     found: Break
     run: Run
-    position: str
-    """Where it stands in the order of the list."""
+    position: BreakPosition
 
 
 class RunClaims(Protocol):
@@ -146,10 +190,12 @@ class RunClaims(Protocol):
         """Claim the re-run of the account's earliest stale date, if no run of it is at work."""
         ...
 
-    async def close(self, plan: RunPlan, state: str, message: str, now: datetime) -> None:
+    async def close(
+        self, plan: RunPlan, execution: str, state: RunState, message: str, now: datetime
+    ) -> None:
         """End a run that works, without a result: its drafts are deleted, its date is free.
 
-        Nothing happens to a run that has ended.
+        Nothing happens to a run that has ended, or that another execution works on.
         """
         ...
 
@@ -226,12 +272,9 @@ class RunReader(Protocol):
         ...
 
     async def runs(
-        self, tenant_id: str, chosen: RunFilter, after: str | None, limit: int
+        self, tenant_id: str, chosen: RunFilter, after: RunPosition | None, limit: int
     ) -> Sequence[Run]:
-        """Return runs with their cuts and phases by business date, the latest first.
-
-        `after` is the position (`{business date}/{run id}`) that the page before ended with.
-        """
+        """Return runs with their cuts and phases by business date, the latest first."""
         ...
 
     async def statement(self, tenant_id: str, run_id: str) -> tuple[Statement, str] | None:
@@ -239,7 +282,7 @@ class RunReader(Protocol):
         ...
 
     async def breaks(
-        self, tenant_id: str, chosen: BreakFilter, after: str | None, limit: int
+        self, tenant_id: str, chosen: BreakFilter, after: BreakPosition | None, limit: int
     ) -> Sequence[BreakView]:
         """Return breaks of published runs, the worst first, then the oldest."""
         ...
@@ -295,9 +338,9 @@ class Gateway(Protocol):
         ...
 
     async def list_reports(
-        self, scope: RunScope, after_date: date | None
+        self, scope: RunScope, from_date: date | None
     ) -> Sequence[GatewayReport]:
-        """Return the reports after a date (None: all) through the scope's, by batch number."""
+        """Return the reports from a date on (None: all) through the scope's, by batch number."""
         ...
 
     async def read_report(self, tenant_id: str, report: ReportInput) -> StoredReport:

@@ -7,9 +7,11 @@ from datetime import date
 from services.kernel.money import UnknownCurrencyError, currency
 from services.reconciliation.application.ports import (
     BreakFilter,
+    BreakPosition,
     BreakView,
     Gateway,
     RunFilter,
+    RunPosition,
     RunReader,
 )
 from services.reconciliation.domain.inputs import RunScope
@@ -47,7 +49,7 @@ class Runs:
         return found
 
     async def runs(
-        self, tenant_id: str, chosen: RunFilter, after: str | None, limit: int
+        self, tenant_id: str, chosen: RunFilter, after: RunPosition | None, limit: int
     ) -> Sequence[Run]:
         """Return runs by business date, the latest first."""
         return await self._reader.runs(tenant_id, chosen, after, limit)
@@ -85,7 +87,7 @@ class Runs:
         return run, *found
 
     async def breaks(
-        self, tenant_id: str, chosen: BreakFilter, after: str | None, limit: int
+        self, tenant_id: str, chosen: BreakFilter, after: BreakPosition | None, limit: int
     ) -> Sequence[BreakView]:
         """Return breaks of published runs, the worst first, then the oldest.
 

@@ -104,7 +104,9 @@ class RunStarter:
 
     async def give_up(self, run: Run) -> None:
         """End a run that nobody works on, so that its date is free."""
-        await self._claims.close(self.plan(run), RunState.FAILED, TAKEN_OVER, self._clock())
+        await self._claims.close(
+            self.plan(run), run.first_execution_run_id, RunState.FAILED, TAKEN_OVER, self._clock()
+        )
 
     async def claim_stale(self, plan: RunPlan) -> RunPlan | None:
         """Claim the re-run of the account's earliest stale date; None if there is none to do."""

@@ -28,6 +28,10 @@ from services.reconciliation.domain.runs import (
 from services.reconciliation.domain.statement import SequenceCut
 from services.reconciliation.domain.steps import GatewayReport, Reports, ReportState
 
+LATE_REPORTS = timedelta(days=31)
+"""A report of a date that is over may still come so late. Later ones leave a hole in the numbers,
+which the proof of the range shows."""
+
 
 @dataclass(slots=True)
 class Note:
@@ -137,11 +141,11 @@ class RunWaiting:
             NotYetError: lines of one are not booked yet.
         """
         async with self._phases.of(plan, RunPhase.WAIT_BOOKING) as note:
-            after = predecessor.business_date if predecessor else None
+            since = predecessor.business_date - LATE_REPORTS if predecessor else None
             last_batch = predecessor.last_batch_number if predecessor else 0
             reports = [
                 report
-                for report in await self._gateway.list_reports(plan.scope, after)
+                for report in await self._gateway.list_reports(plan.scope, since)
                 if report.state is not ReportState.REFUSED
                 and report.input.batch_number > last_batch
             ]

@@ -116,13 +116,13 @@ class ReconcileProviderAccount:
     @workflow.run
     async def run(self, plan: RunPlan) -> RunAnswer:
         """Run; a run that is cancelled or fails frees its date, unless it is published."""
-        await workflow.execute_activity_method(
-            LightSteps.begin_run,
-            args=[plan, workflow.info().first_execution_run_id],
-            summary="take up the claim",
-            **_LIGHT,
-        )
         try:
+            await workflow.execute_activity_method(
+                LightSteps.begin_run,
+                args=[plan, workflow.info().first_execution_run_id],
+                summary="take up the claim",
+                **_LIGHT,
+            )
             return await self._reconcile()
         except (FailureError, asyncio.CancelledError) as error:
             cancelled = is_cancelled_exception(error)
@@ -289,7 +289,7 @@ class ReconcileProviderAccount:
         self._tell(state.lower(), message)
         await workflow.execute_activity_method(
             LightSteps.close_run,
-            args=[self._plan, state, message],
+            args=[self._plan, workflow.info().first_execution_run_id, state, message],
             summary="free the date",
             **_LIGHT,
         )

@@ -79,8 +79,8 @@ class LightSteps(ABC):
 
     @activity.defn
     @abstractmethod
-    async def close_run(self, plan: RunPlan, state: RunState, message: str) -> None:
-        """End a run that was cancelled or has failed, unless it is published."""
+    async def close_run(self, plan: RunPlan, execution: str, state: RunState, message: str) -> None:
+        """End a run that this execution works on, unless it is published."""
 
     @activity.defn
     @abstractmethod

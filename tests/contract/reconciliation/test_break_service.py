@@ -9,6 +9,7 @@ import pytest
 
 from services.kernel.movements import Pot
 from services.platform.errors import RemoteError, from_rpc_error
+from services.platform.paging import Page
 from services.reconciliation.domain.breaks import BreakKey, Lifecycle
 from services.reconciliation.domain.classes import BreakClass, Severity
 from services.reconciliation.domain.inputs import RunScope
@@ -182,3 +183,14 @@ async def test_a_misspelt_provider_account_is_not_good_news(recon: ReconClient) 
     request = ListBreaksRequest(tenant_id="acme", provider="mock", provider_account="mian")
 
     assert (await refused(recon.breaks.ListBreaks(request))).reason == "PROVIDER_ACCOUNT_NOT_FOUND"
+
+
+@pytest.mark.parametrize("position", ["9/2026-03-02/x/y", "0/2026-02-30/0/0", "nothing", "////"])
+async def test_a_made_up_token_is_refused(
+    recon: ReconClient, scope: RunScope, position: str
+) -> None:
+    """A token that fits its request and says no position of the list is refused as damaged."""
+    asked = ListBreaksRequest(tenant_id=scope.tenant_id)
+    asked.page_token = Page.of(asked).token_after(position)
+
+    assert (await refused(recon.breaks.ListBreaks(asked))).reason == "INVALID_PAGE_TOKEN"

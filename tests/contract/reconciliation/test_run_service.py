@@ -11,6 +11,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.kernel.errors import Category, DomainError
 from services.platform.errors import RemoteError, from_rpc_error
+from services.platform.paging import Page
 from services.platform.server import RunningServer
 from services.reconciliation.domain.inputs import RunScope
 from services.reconciliation.domain.reasons import CATEGORIES, Reason
@@ -255,7 +256,9 @@ async def test_watch_run_streams_until_the_end(recon: ReconClient, store: Store)
     async with asyncio.timeout(20):
         messages = aiter(stream)
         first = await anext(messages)
-        await store.claims.close(plan, RunState.FAILED, "the disk is full", later())
+        await store.claims.close(
+            plan, f"execution of {plan.run_id}", RunState.FAILED, "the disk is full", later()
+        )
         rest = [message async for message in messages]
 
     assert first.run.state == RUN_STATE_RUNNING
@@ -313,3 +316,12 @@ async def test_readiness_follows_temporal(server: RunningServer) -> None:
 
     assert ready.status == health_pb2.HealthCheckResponse.NOT_SERVING
     assert alive.status == health_pb2.HealthCheckResponse.SERVING
+
+
+@pytest.mark.parametrize("position", ["2026-02-30/0", "2026-03-02/x", "nothing", "a/b/c"])
+async def test_a_made_up_token_is_refused(recon: ReconClient, position: str) -> None:
+    """A token that fits its request and says no position of the list is refused as damaged."""
+    asked = pb.ListRunsRequest(tenant_id=TENANT)
+    asked.page_token = Page.of(asked).token_after(position)
+
+    assert (await refused(recon.runs.ListRuns(asked))).reason == "INVALID_PAGE_TOKEN"

@@ -92,12 +92,4 @@ async def test_every_story_of_a_deposit_has_its_end(
 
 async def test_the_provider_and_the_ledger_agree(stack: Stack) -> None:
     """After all these stories the provider's buckets equal our accounts to the cent."""
-
-    async def agree() -> bool:
-        try:
-            await stack.agrees()
-        except AssertionError:
-            return False
-        return True
-
-    await stack.until(agree)
+    await stack.until(stack.agree)

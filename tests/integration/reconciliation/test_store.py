@@ -10,7 +10,12 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.reconciliation.adapters.postgres.reader import PostgresReader
-from services.reconciliation.application.ports import BreakFilter, ClaimLostError, RunFilter
+from services.reconciliation.application.ports import (
+    BreakFilter,
+    ClaimLostError,
+    RunFilter,
+    RunPosition,
+)
 from services.reconciliation.domain.reasons import ReconciliationError
 from services.reconciliation.domain.runs import (
     Predecessor,
@@ -135,7 +140,9 @@ async def test_an_ended_run_cannot_publish(store: Store, tenant: str) -> None:
     plan = await store.start(scope_of(tenant))
     await store.cut(plan)
     await store.draft(plan, [some_break(1)])
-    await store.claims.close(plan, RunState.FAILED, "given up", later())
+    await store.claims.close(
+        plan, f"execution of {plan.run_id}", RunState.FAILED, "given up", later()
+    )
 
     for step in (store.publish(plan), store.draft(plan, [some_break(1)])):
         with pytest.raises(ClaimLostError):
@@ -145,12 +152,14 @@ async def test_an_ended_run_cannot_publish(store: Store, tenant: str) -> None:
 
 
 async def test_one_execution_does_the_work(store: Store, tenant: str) -> None:
-    """Another execution than the first cannot take up a claim; the first one may, again."""
+    """Another execution can neither take up a claim nor end its run; the first one may, again."""
     plan = await store.start(scope_of(tenant))
 
     await store.progress.begin(plan, f"execution of {plan.run_id}", later())
     with pytest.raises(ClaimLostError):
         await store.progress.begin(plan, "another", later())
+    await store.claims.close(plan, "another", RunState.FAILED, "not mine", later())
+    await store.progress.begin(plan, f"execution of {plan.run_id}", later())
 
 
 async def test_closing_never_undoes_a_publication(
@@ -159,7 +168,9 @@ async def test_closing_never_undoes_a_publication(
     """A cancellation that comes after the flip changes nothing."""
     plan = await store.run(scope_of(tenant), [some_break(1)])
 
-    await store.claims.close(plan, RunState.CANCELLED, "too late", later())
+    await store.claims.close(
+        plan, f"execution of {plan.run_id}", RunState.CANCELLED, "too late", later()
+    )
 
     run = await reader.run(tenant, plan.run_id)
     assert run is not None
@@ -185,7 +196,9 @@ async def test_a_failed_rerun_leaves_the_result(
     """A re-run that fails or concludes nothing gives the claim back to the result that stands."""
     first = await store.run(scope_of(tenant))
     failing = await store.start(scope_of(tenant), rerun_reason="again")
-    await store.claims.close(failing, RunState.FAILED, "broken", later())
+    await store.claims.close(
+        failing, f"execution of {failing.run_id}", RunState.FAILED, "broken", later()
+    )
     await store.run(scope_of(tenant), verdict=Verdict.INCOMPLETE, rerun_reason="again")
 
     found = await store.claims.claim(request(scope_of(tenant)), str(uuid4()), later())
@@ -265,7 +278,7 @@ async def test_lists_are_in_order_and_whole(
     while page := await reader.runs(
         tenant,
         RunFilter(),
-        f"{runs[-1].business_date}/{runs[-1].run_id}" if runs else None,
+        RunPosition.of(runs[-1]) if runs else None,
         2,
     ):
         runs += page

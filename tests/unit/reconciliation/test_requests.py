@@ -145,7 +145,9 @@ class OneClaim:
     async def claim_stale(self, _plan: RunPlan, _run_id: str, _now: datetime) -> Run | None:
         return None
 
-    async def close(self, plan: RunPlan, state: str, _message: str, _now: datetime) -> None:
+    async def close(
+        self, plan: RunPlan, _execution: str, state: RunState, _message: str, _now: datetime
+    ) -> None:
         self.closed.append(f"{plan.run_id} {state}")
         self.run = None
 

@@ -160,3 +160,23 @@ async def test_an_outage_is_waited_out(client: Client, world: World) -> None:
 
     assert world.gateway.fail_next == []
     assert answer["verdict"] == "RECONCILED"
+
+
+async def test_a_run_takes_every_report_since(
+    client: Client, world: World, recon: ReconClient
+) -> None:
+    """Late reports of dates that are over, and those of skipped dates, go to the next run."""
+    await world.deposit(1)
+    world.report(MONDAY)
+    await run_day(client, world)
+    await world.deposit(2)
+    world.report(MONDAY)
+    await world.deposit(3)
+    world.report(TUESDAY)
+    world.report(TUESDAY + timedelta(days=1))
+
+    answer = await run_day(client, world, TUESDAY + timedelta(days=1))
+    run = await recon.get(world, answer["run_id"])
+
+    assert answer["verdict"] == "RECONCILED"
+    assert [report.batch_number for report in run.cut.reports] == [2, 3, 4]

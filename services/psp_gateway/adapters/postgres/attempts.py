@@ -54,7 +54,7 @@ WHERE tenant_id = $1 AND object_type = $2 AND object_id = $3 AND attempt_number 
 _END = """
 UPDATE psp_gateway.attempts SET end_time = $5, next_check_time = NULL
 WHERE tenant_id = $1 AND object_type = $2 AND object_id = $3
-    AND ($4::int IS NULL OR attempt_number = $4) AND end_time IS NULL
+    AND ($4::bigint IS NULL OR attempt_number = $4) AND end_time IS NULL
 """
 
 _BY_OBJECT = """

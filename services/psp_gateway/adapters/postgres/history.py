@@ -25,6 +25,8 @@ SELECT 1 FROM psp_gateway.gateway_events
 WHERE tenant_id = $1 AND object_type = $2 AND object_id = $3 AND fact = $4 AND ledger_reason = ''
 """
 
+_LOCK_HEAD = "SELECT 1 FROM psp_gateway.heads WHERE tenant_id = $1 FOR UPDATE"
+
 # Time rises strictly with the sequence, whatever the clocks of several processes say.
 _NUMBER = """
 UPDATE psp_gateway.heads
@@ -113,6 +115,9 @@ class PostgresHistory:
             ],
         )
         return int(last)
+
+    async def lock_head(self) -> None:
+        await self._driver.execute(_LOCK_HEAD, self._tenant_id)
 
 
 class PostgresHistoryReader:

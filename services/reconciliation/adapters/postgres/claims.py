@@ -92,6 +92,7 @@ _CLOSE = """
 UPDATE reconciliation.runs
 SET state = :state, failure_message = :message, claims = false, update_time = :now
 WHERE tenant_id = :tenant AND run_id = :run_id AND state = 'RUNNING'
+    AND first_execution_run_id IN ('', :execution)
 RETURNING run_id
 """
 
@@ -185,7 +186,9 @@ class PostgresClaims:
             await work.commit()
         return run
 
-    async def close(self, plan: RunPlan, state: str, message: str, now: datetime) -> None:
+    async def close(
+        self, plan: RunPlan, execution: str, state: RunState, message: str, now: datetime
+    ) -> None:
         async with store_unit(self._engine) as work:
             connection = work.connection
             await lock_account(connection, plan.scope)
@@ -194,7 +197,8 @@ class PostgresClaims:
                 {
                     "tenant": plan.tenant_id,
                     "run_id": plan.run_id,
-                    "state": state,
+                    "execution": execution,
+                    "state": state.value,
                     "message": message[:_MESSAGE_LENGTH_MAX],
                     "now": now,
                 },

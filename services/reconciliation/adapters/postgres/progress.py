@@ -38,12 +38,14 @@ _START_PHASE = """
 INSERT INTO reconciliation.phases (tenant_id, run_id, phase, start_time, detail)
 VALUES (:tenant, :run_id, :phase, :now, :detail)
 ON CONFLICT (tenant_id, run_id, phase) DO UPDATE SET detail = excluded.detail
-WHERE phases.end_time IS NULL
+WHERE phases.end_time IS NULL AND excluded.detail NOT IN ('', phases.detail)
+RETURNING phase
 """
 
 _END_PHASE = """
 UPDATE reconciliation.phases SET end_time = :now, detail = :detail
 WHERE tenant_id = :tenant AND run_id = :run_id AND phase = :phase AND end_time IS NULL
+RETURNING phase
 """
 
 _TOUCH = """
@@ -178,7 +180,10 @@ class PostgresProgress:
     ) -> None:
         parameters = {**_of(plan), "phase": phase.value, "detail": detail, "now": now}
         async with store_unit(self._engine) as work:
-            await work.connection.execute(text(sql), parameters)
+            changed = await work.connection.scalar(text(sql), parameters)
+            if changed is None:
+                # Whoever watches the run is told of changes, not of every look at the clock.
+                return
             await work.connection.execute(text(_TOUCH), {**_of(plan), "now": now})
             await work.commit()
 

@@ -12,7 +12,13 @@ from sqlalchemy.types import Text, Uuid
 
 from services.reconciliation.adapters.postgres import rows
 from services.reconciliation.adapters.postgres.unit import store_unit
-from services.reconciliation.application.ports import BreakFilter, BreakView, RunFilter
+from services.reconciliation.application.ports import (
+    BreakFilter,
+    BreakPosition,
+    BreakView,
+    RunFilter,
+    RunPosition,
+)
 from services.reconciliation.domain.runs import PhaseRecord, Run, RunCut
 from services.reconciliation.domain.statement import Statement
 
@@ -102,9 +108,9 @@ class PostgresReader:
         return runs[0] if runs else None
 
     async def runs(
-        self, tenant_id: str, chosen: RunFilter, after: str | None, limit: int
+        self, tenant_id: str, chosen: RunFilter, after: RunPosition | None, limit: int
     ) -> Sequence[Run]:
-        after_date, _, after_id = (after or f"{date.max}/{_LAST_ID}").partition("/")
+        begin = after or RunPosition(date.max, _LAST_ID)
         async with store_unit(self._engine) as work:
             found = await work.connection.execute(
                 text(_RUNS).bindparams(*_texts("modes", "triggers", "states", "verdicts")),
@@ -119,8 +125,8 @@ class PostgresReader:
                     "states": list(chosen.states),
                     "verdicts": list(chosen.verdicts),
                     "stale_only": chosen.stale_only,
-                    "after_date": date.fromisoformat(after_date),
-                    "after_id": after_id,
+                    "after_date": begin.business_date,
+                    "after_id": begin.run_id,
                     "limit": limit,
                 },
             )
@@ -136,11 +142,10 @@ class PostgresReader:
         return None if row is None else (rows.STATEMENT.validate_python(row.content), row.markdown)
 
     async def breaks(
-        self, tenant_id: str, chosen: BreakFilter, after: str | None, limit: int
+        self, tenant_id: str, chosen: BreakFilter, after: BreakPosition | None, limit: int
     ) -> Sequence[BreakView]:
         found_by = _OF_RUN if chosen.run_id else _OF_DATE if chosen.business_date else _LAST
-        first = f"-1/{date.min}/{_FIRST_ID}/"
-        rank, after_date, after_run_id, after_break_id = (after or first).split("/")
+        begin = after or BreakPosition(-1, date.min, _FIRST_ID, "")
         async with store_unit(self._engine) as work:
             found = await work.connection.execute(
                 text(_BREAKS.format(found_by=found_by)).bindparams(
@@ -162,10 +167,10 @@ class PostgresReader:
                     "break_id": chosen.break_id,
                     "from_first_seen": chosen.from_first_seen or date.min,
                     "through_first_seen": chosen.through_first_seen or date.max,
-                    "after_rank": int(rank),
-                    "after_date": date.fromisoformat(after_date),
-                    "after_run_id": after_run_id,
-                    "after_break_id": after_break_id,
+                    "after_rank": begin.severity_rank,
+                    "after_date": begin.first_seen_date,
+                    "after_run_id": begin.run_id,
+                    "after_break_id": begin.break_id,
                     "limit": limit,
                 },
             )
@@ -175,7 +180,9 @@ class PostgresReader:
             BreakView(
                 rows.break_record(row),
                 runs[row.run_id],
-                f"{row.severity_rank}/{row.first_seen_date}/{row.run_id}/{row.break_id}",
+                BreakPosition(
+                    row.severity_rank, row.first_seen_date, str(row.run_id), row.break_id
+                ),
             )
             for row in found_rows
         ]

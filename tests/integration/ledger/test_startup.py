@@ -1,0 +1,174 @@
+"""A ledger that cannot run says why in a sentence, and ends."""
+
+import asyncio
+import re
+import socket
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import pytest
+
+from services.local.databases import Databases, prepare
+from services.platform import migrations
+from tests.fakes.ledger_process import ROOT, environment, run_to_the_end
+from tests.fakes.ledger_sql import owner
+
+
+@dataclass(frozen=True)
+class Bad:
+    """What is wrong, the variables that say so, the exit code, and words of the sentence."""
+
+    variables: dict[str, str]
+    code: int
+    words: tuple[str, ...]
+
+
+async def variants(databases: Databases, taken: int) -> dict[str, Bad]:
+    good = databases.url("ledger")
+    name = good.partition("@/")[2].partition("?")[0]
+    empty = await prepare(databases.owner_url, f"{name}_empty", databases.password)
+    lax = await prepare(databases.owner_url, f"{name}_lax", databases.password)
+    old = await prepare(databases.owner_url, f"{name}_old", databases.password)
+    async with owner(lax) as connection:
+        await connection.execute(f"ALTER DATABASE {name}_lax SET synchronous_commit = off")
+    async with owner(old) as connection:
+        await connection.execute("CREATE SCHEMA ledger")
+        await connection.execute("GRANT USAGE ON SCHEMA ledger TO vezne_ledger")
+        await connection.execute("CREATE TABLE ledger.schema_version AS SELECT 'old' version_num")
+        await connection.execute("GRANT SELECT ON ledger.schema_version TO vezne_ledger")
+    nowhere = "postgresql://u:top-secret@127.0.0.1:1/db"
+    return {
+        "nothing set": Bad(environment(""), 2, ("VEZNE_LEDGER_DATABASE__URL: missing",)),
+        "a misspelt setting": Bad(
+            environment(good, QUEUE_MAXX="5", GRPC__PROT="1", COMMIT_MAX="0"),
+            2,
+            (
+                "VEZNE_LEDGER_QUEUE_MAXX: unknown",
+                "VEZNE_LEDGER_GRPC__PROT: unknown",
+                "VEZNE_LEDGER_COMMIT_MAX: Input should be greater",
+            ),
+        ),
+        "no URL": Bad(environment("mysql://u:top-secret@h/d"), 2, ("DATABASE__URL: Value error",)),
+        "a broken URL": Bad(
+            environment("postgresql://u:top-secret@h:port/d"), 2, ("is not a URL like",)
+        ),
+        "no tables": Bad(environment(empty.url("ledger")), 1, ("run: vezne migrate ledger",)),
+        "older tables": Bad(environment(old.url("ledger")), 1, ("are at revision old",)),
+        "no server": Bad(
+            environment(nowhere), 1, ("cannot be reached", "VEZNE_LEDGER_DATABASE__URL")
+        ),
+        "no database": Bad(
+            environment(good.replace(f"/{name}?", "/no_such?")),
+            1,
+            ('"no_such" does not exist', "VEZNE_LEDGER_DATABASE__URL"),
+        ),
+        "a wrong password": Bad(
+            environment(good.replace(databases.password, "wrong")), 1, ("password",)
+        ),
+        "commits that are not durable": Bad(
+            environment(lax.url("ledger")), 1, ("synchronous_commit=off",)
+        ),
+        "a taken port": Bad(
+            environment(good, GRPC__PORT=str(taken)), 1, (f":{taken} ", "VEZNE_LEDGER_GRPC__PORT")
+        ),
+        "a taken health port": Bad(
+            environment(good, GRPC__HEALTH_PORT=str(taken)),
+            1,
+            (f":{taken} ", "VEZNE_LEDGER_GRPC__HEALTH_PORT"),
+        ),
+        "a taken metrics port": Bad(
+            environment(good, GRPC__METRICS_PORT=str(taken)), 1, (f":{taken} ", "metrics")
+        ),
+    }
+
+
+@pytest.fixture(scope="module")
+async def ends(databases: Databases) -> AsyncIterator[dict[str, tuple[Bad, int | None, str]]]:
+    """How each ended; two at a time, because most of it is Python's own start."""
+    turn = asyncio.Semaphore(2)
+
+    async def end(bad: Bad) -> tuple[Bad, int | None, str]:
+        async with turn:
+            return bad, *await run_to_the_end(bad.variables)
+
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        cases = await variants(databases, listening.getsockname()[1])
+        found = await asyncio.gather(*(end(bad) for bad in cases.values()))
+    yield dict(zip(cases, found, strict=True))
+    async with owner(databases) as connection:
+        for suffix in ("empty", "lax", "old"):
+            name = await connection.fetchval("SELECT current_database()")
+            await connection.execute(f"DROP DATABASE {name}_{suffix} WITH (FORCE)")
+
+
+NAMES = [
+    "nothing set",
+    "a misspelt setting",
+    "no URL",
+    "a broken URL",
+    "no tables",
+    "older tables",
+    "no server",
+    "no database",
+    "a wrong password",
+    "commits that are not durable",
+    "a taken port",
+    "a taken health port",
+    "a taken metrics port",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_wrong_is_said_in_a_sentence(
+    ends: dict[str, tuple[Bad, int | None, str]], name: str
+) -> None:
+    """The exit code, one line a problem, the words that help, no trace and no secret."""
+    bad, code, said = ends[name]
+    # gRPC's own library says something of a port as well.
+    lines = [line for line in said.splitlines() if not re.match(r"[A-Z][0-9]{4} ", line)]
+
+    assert code == bad.code, said
+    for word in bad.words:
+        assert word in said
+    assert len(lines) == len(bad.words) if code == 2 else len(lines) == 1, said
+    assert "Traceback" not in said
+    assert "top-secret" not in said
+
+
+def test_every_case_is_looked_at(ends: dict[str, tuple[Bad, int | None, str]]) -> None:
+    """The names above are all of the cases."""
+    assert list(ends) == NAMES
+
+
+async def test_two_migrations_at_once_make_one_schema(databases: Databases) -> None:
+    """From nothing, two commands at the same time: one makes the tables, the other finds them."""
+    name = f"{databases.owner_url.partition('@/')[2].partition('?')[0]}_both"
+    both = await prepare(databases.owner_url, name, databases.password)
+    code = (
+        f"from services.platform.migrations import migrate; migrate('ledger', {both.owner_url!r})"
+    )
+    processes = [
+        await asyncio.create_subprocess_exec(
+            sys.executable, "-c", code, env=environment(""), cwd=ROOT
+        )
+        for _ in range(2)
+    ]
+    assert [await process.wait() for process in processes] == [0, 0]
+    await asyncio.to_thread(migrations.migrate, "ledger", both.owner_url)
+    async with owner(both) as connection:
+        assert await connection.fetchval("SELECT count(*) FROM ledger.schema_version") == 1
+        assert await connection.fetchval("SELECT count(*) FROM ledger.heads") == 0
+    async with owner(databases) as connection:
+        await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def test_no_migration_offers_a_way_back() -> None:
+    """What was recorded is kept: a release is left forwards, so no script has a downgrade."""
+    scripts = sorted(migrations._folder("ledger").joinpath("versions").glob("*.py"))
+
+    assert scripts
+    for script in scripts:
+        assert "def downgrade" not in script.read_text("utf-8")

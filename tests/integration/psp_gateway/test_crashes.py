@@ -1,0 +1,193 @@
+"""What a crash, a lost ledger or a storm of deliveries leaves is finished, once."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+
+from services.local.databases import Databases
+from services.local.mock_psp.webhooks import Dispatch, signed_headers
+from services.psp_gateway.application.ports import (
+    Holdings,
+    Ledger,
+    LedgerUnavailableError,
+    Posted,
+)
+from services.psp_gateway.domain.accounts import Account, PlayerChart
+from services.psp_gateway.domain.machine import Refusal
+from services.psp_gateway.domain.postings import Posting
+from tests.fakes.gateway_server import Stack, running_stack
+from vezne.psp_gateway.v1 import deposit_pb2
+
+
+class _CrashError(Exception):
+    """The process dies here."""
+
+
+class FailingLedger:
+    """The real ledger, with points at which the way to it fails."""
+
+    def __init__(self, real: Ledger) -> None:
+        self.real = real
+        self.is_away = False
+        self.dies_before = False
+        self.dies_after = False
+
+    def request_of(self, tenant_id: str, posting: Posting) -> bytes:
+        """Build a request as the real one."""
+        return self.real.request_of(tenant_id, posting)
+
+    async def post(self, request: bytes) -> Posted | Refusal:
+        """Post, or fail at one of the points."""
+        if self.is_away:
+            raise LedgerUnavailableError("away")
+        if self.dies_before:
+            raise _CrashError
+        answer = await self.real.post(request)
+        if self.dies_after:
+            raise _CrashError
+        return answer
+
+    async def create_accounts(self, tenant_id: str, accounts: Sequence[Account]) -> None:
+        """Open accounts, where the ledger is there."""
+        if self.is_away:
+            raise LedgerUnavailableError("away")
+        await self.real.create_accounts(tenant_id, accounts)
+
+    async def holdings(self, tenant_id: str, of: PlayerChart) -> Holdings:
+        """Read as the real one."""
+        return await self.real.holdings(tenant_id, of)
+
+    async def receivable_minor(self, tenant_id: str, of: PlayerChart) -> int:
+        """Read as the real one."""
+        return await self.real.receivable_minor(tenant_id, of)
+
+    async def sequence(self, tenant_id: str) -> int:
+        """Read as the real one."""
+        return await self.real.sequence(tenant_id)
+
+
+LEDGERS: list[FailingLedger] = []
+
+
+def _wrapped(real: Ledger) -> Ledger:
+    LEDGERS.append(FailingLedger(real))
+    return LEDGERS[-1]
+
+
+@pytest.fixture(scope="module")
+async def stack(
+    databases: Databases, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Stack]:
+    """A gateway whose ledger can be made to fail."""
+    folder = tmp_path_factory.mktemp("gateway")
+    async with running_stack(databases, folder, "acme", wrap_ledger=_wrapped) as running:
+        yield running
+
+
+@pytest.fixture
+def ledger(stack: Stack) -> FailingLedger:
+    """The ledger of the running gateway, sound at the start of each test."""
+    assert stack is not None
+    found = LEDGERS[-1]
+    found.is_away = found.dies_before = found.dies_after = False
+    return found
+
+
+@pytest.mark.parametrize("point", ["dies_before", "dies_after", "is_away"])
+async def test_the_janitor_finishes_what_the_ledger_was_not_asked(
+    stack: Stack, ledger: FailingLedger, point: str
+) -> None:
+    """A fact that is committed is booked once, wherever the way to the ledger broke."""
+    player = f"crash-{point.replace('_', '-')}"
+    await stack.pay(f"{player}-warm", player=player, minor_units=1)
+    waiting = await stack.pay(player, player=player, card=False)
+    setattr(ledger, point, True)
+    await stack.player_pays(waiting.next_action.redirect.url)
+
+    async def committed() -> bool:
+        return "captured" in await stack.facts_of(waiting.deposit_id)
+
+    async with asyncio.timeout(10):
+        while not await committed():
+            await asyncio.sleep(0.02)
+    assert (await stack.deposit(waiting.deposit_id)).postings_pending == 1
+    setattr(ledger, point, False)
+    await stack.until_state(waiting.deposit_id, "CAPTURED")
+
+    assert await stack.cash(player) == 2_501
+
+
+async def test_a_lost_ledger_refuses_a_new_deposit_and_keeps_nothing(
+    stack: Stack, ledger: FailingLedger
+) -> None:
+    """Without the ledger no player has accounts, so nothing is stored and the id stays free."""
+    ledger.is_away = True
+    with pytest.raises(Exception, match="UNAVAILABLE"):
+        await stack.pay("lost-ledger", player="nobody-yet")
+    ledger.is_away = False
+
+    deposit = await stack.pay("lost-ledger", player="nobody-yet")
+
+    assert deposit.state == deposit_pb2.DEPOSIT_STATE_CAPTURED
+
+
+async def test_the_same_webhook_a_hundred_times_at_once_counts_once(
+    stack: Stack, ledger: FailingLedger
+) -> None:
+    """Copies that race are all answered 200, stored once and booked once."""
+    assert ledger.is_away is False
+    deposit = await stack.pay("storm", words=("webhook_never",), player="storm", card=False)
+    await stack.player_pays(deposit.next_action.redirect.url)
+    listed = await stack.http.get(
+        f"{stack.mock.base_url}/admin/accounts/main/deliveries",
+        headers={"authorization": f"Bearer {stack.mock.admin_token}"},
+        params={"reference": deposit.reference},
+    )
+    [delivery] = listed.json()["data"]
+    dispatch = Dispatch(
+        delivery["webhook_id"],
+        delivery["type"],
+        delivery["object_id"],
+        deposit.reference,
+        delivery["body"].encode(),
+    )
+
+    async def deliver(client: httpx.AsyncClient) -> int:
+        now = int(datetime.now(UTC).timestamp())
+        headers = signed_headers(dispatch, now, key=stack.webhook_key, old_key=None)
+        response = await client.post(stack.webhook_url, content=dispatch.body, headers=headers)
+        return response.status_code
+
+    async with httpx.AsyncClient(trust_env=False, timeout=20) as client:
+        answers = await asyncio.gather(*(deliver(client) for _ in range(100)))
+
+    assert set(answers) == {200}
+    await stack.until_state(deposit.deposit_id, "CAPTURED")
+    assert await stack.cash("storm") == 2_500
+    [row] = await stack.rows(
+        "SELECT count(*) AS stored FROM psp_gateway.inbox_events WHERE dedupe_key = $1",
+        dispatch.webhook_id,
+    )
+    assert row["stored"] == 1
+
+
+async def test_a_replayed_request_takes_up_what_a_crash_left(
+    stack: Stack, ledger: FailingLedger
+) -> None:
+    """An attempt that was stored and never called is called by whoever asks again."""
+    assert ledger.is_away is False
+    request = stack.deposit_request("crashed", player="crashed")
+    await stack.scenario("error_before")
+    first = await stack.deposits.CreateDeposit(request)
+    assert first.deposit.state == deposit_pb2.DEPOSIT_STATE_SUBMIT_UNKNOWN
+    stack.clock.advance(minutes=1)
+
+    again = await stack.deposits.CreateDeposit(request)
+
+    assert again.replayed
+    assert again.deposit.deposit_id == first.deposit.deposit_id
+    assert again.deposit.state == deposit_pb2.DEPOSIT_STATE_CAPTURED
+    assert await stack.cash("crashed") == 2_500
