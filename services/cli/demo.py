@@ -4,6 +4,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -17,19 +18,21 @@ from services.cli.progress import step
 from services.cli.trial_balance import TOTALS
 from services.kernel.money import format_amount
 from services.local import ports as local_ports
-from services.local.demo.checks import BucketLine, Findings
-from services.local.demo.day import Promise
+from services.local.demo.day import BucketLine, Findings, Promise
 from services.local.demo.run import play_day
+from services.local.demo.settlement import DAYS_LATER
+from services.local.errors import StackError
 from services.local.folder import DataFolder
 from services.local.interrupts import run
 from services.local.ports import Ports
+from services.local.provider_accounts import Sandbox
 from services.local.stack import running
 from vezne.reconciliation.v1.run_pb2 import Verdict
 from vezne.reconciliation.v1.run_service_pb2 import Proof, ProofOutcome, ProofResult
 
 app = single()
 
-_TENANT = "casino"
+_SANDBOX = Sandbox("casino", timedelta(days=DAYS_LATER + 1))
 
 _PROMISES = (
     Column[Promise]("", lambda promise: "ok" if promise.holds else "NO"),
@@ -84,7 +87,7 @@ def demo(
 
 
 async def _day(folder: DataFolder, ports: Ports) -> Findings:
-    async with running(folder, ports, _TENANT, step) as stack:
+    async with running(folder, ports, _SANDBOX, step) as stack:
         return await stack.guard(play_day(stack, step))
 
 
@@ -95,9 +98,13 @@ def _folder(*, keep: bool) -> Iterator[Path]:
     path.chmod(0o711)
     try:
         yield path
+    except StackError:
+        # Its logs are what explains it.
+        keep = True
+        raise
     finally:
         if keep:
-            note(f"its folder is kept: {path}")
+            note(f"its folder, with the logs, is kept: {path}")
         else:
             shutil.rmtree(path, ignore_errors=True)
 

@@ -19,7 +19,7 @@ from services.local.errors import StackError
 from services.local.folder import DataFolder
 from services.local.interrupts import InterruptedByUserError, run
 from services.local.ports import Ports, address
-from services.local.provider_accounts import BANK_ACCOUNT, CURRENCIES
+from services.local.provider_accounts import BANK_ACCOUNT, CURRENCIES, Sandbox
 from services.local.stack import Stack, running
 from services.local.tenants import open_tenant
 
@@ -58,7 +58,7 @@ def up(
 
 
 async def _up(folder: DataFolder, ports: Ports, tenant: str) -> None:
-    async with running(folder, ports, tenant, step) as stack:
+    async with running(folder, ports, Sandbox(tenant), step) as stack:
         with step(f"opening the tenant {tenant}"):
             await _open(tenant, ports)
         _say_where(stack)

@@ -3,13 +3,13 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from services.local.components import COMPONENTS, Component, Site
+from services.local.components import WAVES, Component, Site
 from services.local.databases import Databases, migrate_all, prepare
 from services.local.errors import ProcessDiedError, StackError
 from services.local.folder import DataFolder, Manifest, read_manifest
@@ -17,6 +17,7 @@ from services.local.interrupts import to_the_end
 from services.local.ports import Ports, check_free
 from services.local.postgres import LocalPostgres
 from services.local.processes import Mark, Process, end, end_of_log
+from services.local.provider_accounts import Sandbox
 from services.local.readiness import Readiness
 
 READY_TIMEOUT_S = 60.0
@@ -54,16 +55,16 @@ class Stack:
     Args:
         folder: where its data is; held by the caller.
         ports: where everything listens.
-        tenant: whose the provider account is.
+        sandbox: whose the provider account is.
         step: tells people what is being done.
     """
 
-    def __init__(self, folder: DataFolder, ports: Ports, tenant: str, step: Step) -> None:
+    def __init__(self, folder: DataFolder, ports: Ports, sandbox: Sandbox, step: Step) -> None:
         self.folder = folder
         self.ports = ports
-        self.tenant = tenant
+        self.sandbox = sandbox
         self._step = step
-        self._running: list[_Watched] = []
+        self._running: list[list[_Watched]] = []
         self._marks: dict[str, Mark] = {}
 
     async def start(self) -> None:
@@ -73,19 +74,25 @@ class Stack:
             StackError: something does not start; what was started still runs.
         """
         databases = await self._start_database()
-        site = Site(self.folder, self.ports, databases, self.tenant)
-        for component in COMPONENTS:
-            with self._step(f"starting {component.name}"):
-                self._start(component, site)
-                await self._until_ready(component)
+        site = Site(self.folder, self.ports, databases, self.sandbox)
+        for wave in WAVES:
+            names = ", ".join(component.name for component in wave)
+            with self._step(f"starting {names}", len(wave)) as advance:
+                self._running.append([])
+                for component in wave:
+                    self._start(component, site)
+                for component in wave:
+                    await self._until_ready(component)
+                    advance()
         self._write_manifest(ready=True)
 
     async def stop(self) -> None:
-        """End everything, the last started first. Never raises for what is gone already."""
+        """End everything, wave by wave, the last started first."""
         if self._running:
             with self._step("stopping"):
                 while self._running:
-                    await to_the_end(self._running.pop().stop)
+                    wave = self._running.pop()
+                    await asyncio.gather(*(to_the_end(process.stop) for process in wave))
         self.folder.remove_manifest()
 
     async def guard(self, work: Coroutine[Any, Any, Result]) -> Result:
@@ -109,7 +116,7 @@ class Stack:
         with self._step("starting postgres"):
             postgres = LocalPostgres(self.folder.postgres)
             await to_the_end(postgres.end_leftover)
-            self._running.append(postgres)
+            self._running.append([postgres])
             await to_the_end(postgres.start)
         pid = postgres.pid
         if pid is not None:
@@ -131,7 +138,7 @@ class Stack:
             {**inherited, **component.settings(site)},
             self.folder.logs / f"{component.name}.log",
         )
-        self._running.append(process)
+        self._running[-1].append(process)
         self._marks[component.name] = process.mark
         self._write_manifest()
 
@@ -159,12 +166,16 @@ class Stack:
     async def _watch(self) -> None:
         """Return once a process has ended."""
         while all(  # noqa: ASYNC110 - nothing tells us of an end; we look.
-            process.exit_code() is None for process in self._running
+            process.exit_code() is None for process in self._processes()
         ):
             await asyncio.sleep(_LOOK_S)
 
+    def _processes(self) -> Iterator[_Watched]:
+        for wave in self._running:
+            yield from wave
+
     def _check_alive(self) -> None:
-        for process in self._running:
+        for process in self._processes():
             code = process.exit_code()
             if code is not None:
                 raise ProcessDiedError(
@@ -177,7 +188,7 @@ class Stack:
             Manifest(
                 supervisor=Mark.of(os.getpid()),
                 ports=self.ports,
-                tenant=self.tenant,
+                tenant=self.sandbox.tenant,
                 processes=self._marks,
                 ready=ready,
             )
@@ -197,7 +208,7 @@ def clear_leftovers(folder: DataFolder, step: Step) -> None:
 
 @asynccontextmanager
 async def running(
-    folder: DataFolder, ports: Ports, tenant: str, step: Step
+    folder: DataFolder, ports: Ports, sandbox: Sandbox, step: Step
 ) -> AsyncIterator[Stack]:
     """Run the stack of a data folder while the block lasts, and take it down however it ends.
 
@@ -207,7 +218,7 @@ async def running(
     with folder.locked():
         await to_the_end(partial(clear_leftovers, folder, step))
         check_free(ports)
-        stack = Stack(folder, ports, tenant, step)
+        stack = Stack(folder, ports, sandbox, step)
         try:
             await stack.start()
             yield stack

@@ -1,9 +1,9 @@
 """The ledger's part of the day: the books are opened, and players play."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from services.local.demo.day import Day, Purse
+from services.local.demo.day import Advance, Day, Purse
 from services.local.errors import StackError
 from services.local.provider_accounts import BANK_ACCOUNT, CURRENCIES
 from services.local.tenants import open_tenant
@@ -40,7 +40,7 @@ def games(currency_code: str) -> str:
     return f"income/games/{currency_code.lower()}"
 
 
-async def open_books(day: Day, _advance: Callable[[], None]) -> None:
+async def open_books(day: Day, _advance: Advance) -> None:
     """Open the casino's books, its house accounts, and book the capital that is in the bank."""
     await open_tenant(
         day.ledger,
@@ -69,7 +69,7 @@ async def open_books(day: Day, _advance: Callable[[], None]) -> None:
     )
 
 
-async def play(day: Day, _advance: Callable[[], None]) -> None:
+async def play(day: Day, _advance: Advance) -> None:
     """Let the players bet, win and lose: hundreds of transactions in a few batches."""
     chance = random.Random(_SEED)  # noqa: S311 - a game for show, the same every time.
     players = [purse for purse, minor in day.cash_minor.items() if _plays(purse) and minor > 0]

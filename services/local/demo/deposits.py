@@ -1,10 +1,9 @@
 """Money in: deposits by card and on the hosted page, with the misfortunes of a day."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from services.local.demo.day import Day, Purse, Seed, until
+from services.local.demo.day import Advance, Day, Purse, until
 from services.local.provider_accounts import PROVIDER, PROVIDER_ACCOUNT
 from vezne.psp_gateway.v1.deposit_pb2 import (
     DEPOSIT_STATE_CAPTURED,
@@ -22,12 +21,6 @@ from vezne.psp_gateway.v1.deposit_service_pb2 import (
 from vezne.psp_gateway.v1.deposit_service_pb2_grpc import DepositServiceStub
 from vezne.psp_gateway.v1.dispute_pb2 import DISPUTE_STATE_LOST
 from vezne.psp_gateway.v1.refund_pb2 import REFUND_STATE_SUCCEEDED
-from vezne.reconciliation.v1.break_pb2 import (
-    BREAK_CLASS_AMOUNT_OVER,
-    BREAK_CLASS_AMOUNT_UNDER,
-    BREAK_CLASS_PENDING_BOOKING,
-    BREAK_CLASS_PENDING_SETTLEMENT,
-)
 from vezne.type.v1.money_pb2 import Money
 
 _AT_ONCE = 8
@@ -46,9 +39,11 @@ class Story:
     ends_as: DepositState.ValueType = DEPOSIT_STATE_CAPTURED
 
 
+LOST, DUPLICATE = "lost-webhook", "duplicate"
+
 STORIES = (
-    Story("lost-webhook", "webhook_never", 75_00, on_page=True),
-    Story("duplicate", "webhook_duplicated", 60_00, on_page=True),
+    Story(LOST, "webhook_never", 75_00, on_page=True),
+    Story(DUPLICATE, "webhook_duplicated", 60_00, on_page=True),
     Story("declined", "decline_insufficient_funds", 90_00, ends_as=DEPOSIT_STATE_DECLINED),
     Story("chargeback", "chargeback_lost", 110_00),
     Story("refunded", "approve", 100_00),
@@ -70,7 +65,7 @@ def amount_of(purse: Purse, number: int) -> int:
     return 2_500 + 350 * number if purse.currency_code == "EUR" else 3_000 + 500 * number
 
 
-async def pay_in(day: Day, advance: Callable[[], None]) -> None:
+async def pay_in(day: Day, advance: Advance) -> None:
     """Let everybody pay in: those with a story one by one, the others side by side."""
     for story in STORIES:
         await day.mock.choose_next("payment_intent", story.word)
@@ -110,27 +105,32 @@ async def _pay(day: Day, purse: Purse, amount_minor: int, *, on_page: bool) -> D
     return response.deposit
 
 
-async def until_all_have_ended(day: Day, advance: Callable[[], None]) -> None:
-    """Wait until every deposit is where its story ends: by webhooks, or found by the janitor."""
+async def until_webhooks_have_told(day: Day, advance: Advance) -> None:
+    """Wait until every deposit is where its story ends, but the one whose webhook is lost."""
+    for name in day.deposits:
+        if name != LOST:
+            await _until_it_has_ended(day, name)
+            advance()
+
+
+async def until_the_lost_one_is_found(day: Day, _advance: Advance) -> None:
+    """Wait until the janitor has asked the provider about the deposit that nobody told of."""
+    await _until_it_has_ended(day, LOST)
+
+
+async def _until_it_has_ended(day: Day, name: str) -> None:
     ends = {story.name: story.ends_as for story in STORIES}
-    for name, deposit in day.deposits.items():
-        wanted = ends.get(name, DEPOSIT_STATE_CAPTURED)
-
-        async def look(deposit_id: str = deposit.deposit_id) -> Deposit:
-            response = await DepositServiceStub(day.gateway).GetDeposit(
-                GetDepositRequest(tenant_id=day.tenant, deposit_id=deposit_id)
-            )
-            return response.deposit
-
-        day.deposits[name] = await until(
-            f"the deposit of {name} becoming {DepositState.Name(wanted)}",
-            look,
-            lambda found, wanted=wanted: found.state == wanted and not found.postings_pending,  # type: ignore[misc]  # Bound now.
-        )
-        advance()
+    wanted = ends.get(name, DEPOSIT_STATE_CAPTURED)
+    request = GetDepositRequest(tenant_id=day.tenant, deposit_id=day.deposits[name].deposit_id)
+    found = await until(
+        f"the deposit of {name} becoming {DepositState.Name(wanted)}",
+        lambda: DepositServiceStub(day.gateway).GetDeposit(request),
+        lambda found: found.deposit.state == wanted and not found.deposit.postings_pending,
+    )
+    day.deposits[name] = found.deposit
 
 
-async def refund(day: Day, _advance: Callable[[], None]) -> None:
+async def refund(day: Day, _advance: Advance) -> None:
     """Give a player a part of a deposit back, and wait until it has arrived."""
     deposits = DepositServiceStub(day.gateway)
     asked = await deposits.CreateRefund(
@@ -152,7 +152,7 @@ async def refund(day: Day, _advance: Callable[[], None]) -> None:
     day.cash_minor[Purse("refunded", "EUR")] -= REFUND_MINOR
 
 
-async def until_chargeback_is_lost(day: Day, _advance: Callable[[], None]) -> None:
+async def until_chargeback_is_lost(day: Day, _advance: Advance) -> None:
     """Wait until the player's bank has taken the disputed deposit back for good."""
     request = ListDisputesRequest(
         tenant_id=day.tenant, deposit_id=day.deposits["chargeback"].deposit_id
@@ -166,49 +166,3 @@ async def until_chargeback_is_lost(day: Day, _advance: Callable[[], None]) -> No
     )
     purse = Purse("chargeback", "EUR")
     day.cash_minor[purse] -= day.deposits["chargeback"].captured_amount.minor_units
-
-
-async def note_seeds(day: Day) -> None:
-    """Write down what was put into the report, and what a run must make of each."""
-    missing, altered, extra, twice = (
-        day.deposits[name]
-        for name in ("report-missing", "report-altered", "report-extra", "report-twice")
-    )
-    strays = [row for row in await day.mock.rows() if row["reference"].startswith("stray-")]
-    day.seeds = [
-        Seed(
-            "a payment is missing in the report",
-            missing.provider_object_id,
-            "EUR",
-            BREAK_CLASS_PENDING_SETTLEMENT,
-            -missing.captured_amount.minor_units,
-            0,
-        ),
-        Seed(
-            "a payment is reported with 0.01 less",
-            altered.provider_object_id,
-            "EUR",
-            BREAK_CLASS_AMOUNT_UNDER,
-            -1,
-            -1,
-        ),
-        Seed(
-            "a payment is reported twice",
-            twice.provider_object_id,
-            "EUR",
-            BREAK_CLASS_AMOUNT_OVER,
-            twice.captured_amount.minor_units,
-            twice.captured_amount.minor_units,
-        ),
-        *(
-            Seed(
-                "a payment is reported that nobody made",
-                stray["movement_id"],
-                "EUR",
-                BREAK_CLASS_PENDING_BOOKING,
-                extra.captured_amount.minor_units,
-                extra.captured_amount.minor_units,
-            )
-            for stray in strays
-        ),
-    ]

@@ -1,7 +1,6 @@
 """The mock PSP as the demo uses it: as a player with a browser, and as its operator."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from types import TracebackType
 from typing import Any, Self
@@ -11,16 +10,6 @@ import httpx
 from services.local.provider_accounts import PROVIDER_ACCOUNT
 
 _TIMEOUT_S = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Buckets:
-    """What the provider holds of ours in one currency, in minor units."""
-
-    pending_minor: int
-    available_minor: int
-    in_transit_minor: int
-    rolling_reserve_minor: int
 
 
 class MockPsp:
@@ -82,16 +71,15 @@ class MockPsp:
         rows: Sequence[Mapping[str, Any]] = (await self._get("books"))["rows"]
         return rows
 
-    async def buckets(self) -> Mapping[str, Buckets]:
-        """Return the provider's buckets, by currency."""
+    async def buckets(self) -> Mapping[str, Mapping[str, int]]:
+        """Return what the provider holds of ours in minor units, by currency and bucket."""
         answer = await self._get("books")
         return {
-            row["currency"]: Buckets(
-                row["pending_minor"],
-                row["available_minor"],
-                row["in_transit_minor"],
-                row["rolling_reserve_minor"],
-            )
+            row["currency"]: {
+                name.removesuffix("_minor"): value
+                for name, value in row.items()
+                if name.endswith("_minor")
+            }
             for row in answer["balances"]
         }
 

@@ -1,9 +1,8 @@
 """Money out: top-ups at the provider, and withdrawals, each a workflow of its own."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from services.local.demo.day import Day, Purse, until
+from services.local.demo.day import Advance, Day, Purse, until
 from services.local.provider_accounts import PROVIDER, PROVIDER_ACCOUNT
 from vezne.psp_gateway.v1.withdrawal_pb2 import (
     WITHDRAWAL_STATE_PAID,
@@ -42,14 +41,13 @@ STORIES = (
 )
 
 
-async def top_up(day: Day, _advance: Callable[[], None]) -> None:
+async def top_up(day: Day, _advance: Advance) -> None:
     """Pay money in at the provider, from which withdrawals are paid."""
     for code, amount_minor in _TOP_UPS_MINOR.items():
         await day.mock.top_up(f"demo-{code}", code, amount_minor)
-        day.top_ups_minor[code] = amount_minor
 
 
-async def cash_out(day: Day, advance: Callable[[], None]) -> None:
+async def cash_out(day: Day, advance: Advance) -> None:
     """Let players withdraw, and wait until each withdrawal is where its story ends.
 
     One is returned by the player's bank after it was paid, and one the ledger refuses.

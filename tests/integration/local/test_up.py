@@ -97,7 +97,7 @@ def test_two_stacks_run_at_once_but_not_in_one_folder(folder: Path, up: Start) -
 def test_a_stop_in_the_middle_of_the_start_leaves_nothing(folder: Path, up: Start) -> None:
     """Ctrl-C while the stack starts ends what was started, and the next start works."""
     stack = up(folder, FREE)
-    wait_for(lambda: "starting temporal" in stack.output())
+    wait_for(lambda: "starting temporal" in stack.output() and "ledger" in stack.pids())
     pids = stack.pids()
 
     code = stack.signal(signal.SIGINT)
