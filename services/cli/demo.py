@@ -76,14 +76,7 @@ def demo(
     """
     with local_ports.reserved() as ports, _folder(keep=keep) as folder:
         findings = run(_day(DataFolder(folder), ports))
-    _show(findings)
-    broken = [promise for promise in findings.promises if not promise.holds]
-    if broken:
-        raise Failure(
-            f"{len(broken)} of {len(findings.promises)} promises do not hold: "
-            + "; ".join(promise.text for promise in broken),
-            ExitCode.REFUSED,
-        )
+    show(findings)
 
 
 async def _day(folder: DataFolder, ports: Ports) -> Findings:
@@ -109,7 +102,12 @@ def _folder(*, keep: bool) -> Iterator[Path]:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _show(findings: Findings) -> None:
+def show(findings: Findings) -> None:
+    """Print what the day ends with.
+
+    Raises:
+        Failure: a promise does not hold; the sentence says which.
+    """
     print_table(_PROMISES, findings.promises, "Promises")
     print_table(TOTALS, findings.totals, "Trial balance")
     if findings.buckets:
@@ -127,3 +125,9 @@ def _show(findings: Findings) -> None:
             ]
         )
         print_table(BREAKS, findings.breaks, "Breaks, and what only needs time")
+    broken = [promise.text for promise in findings.promises if not promise.holds]
+    if broken:
+        raise Failure(
+            f"{len(broken)} of {len(findings.promises)} promises do not hold: {'; '.join(broken)}",
+            ExitCode.REFUSED,
+        )

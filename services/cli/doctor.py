@@ -79,6 +79,8 @@ async def _examine(folder: Path, manifest: Manifest | None) -> Sequence[Finding]
     ports = manifest.ports if manifest else Ports()
     findings = []
     for component in COMPONENTS:
+        if manifest and component.name not in manifest.processes:
+            continue
         state = await component.readiness(ports)
         log = folder / "logs" / f"{component.name}.log"
         advice = ""

@@ -26,6 +26,7 @@ from services.local.tenants import open_tenant
 app = single()
 
 _TENANT = "demo"
+_LEDGER = "ledger"
 
 
 @app.command()
@@ -42,25 +43,38 @@ def up(
     chosen: Annotated[
         list[str] | None, typer.Option("--port", help="NAME=NUMBER; may be repeated.")
     ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", help="Run this, and PostgreSQL; may be repeated. [default: all]"),
+    ] = None,
     *,
     free_ports: Annotated[
         bool, typer.Option("--free-ports", help="Take any ports that are free.")
     ] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Forget what an earlier stack kept in the folder.")
+    ] = False,
 ) -> None:
     """Run the whole stack on this machine until Ctrl-C; its data is kept."""
-    wanted = _numbers(chosen or ())
-    with _ports(wanted, free=free_ports) as ports:
+    names = [component.name for component in COMPONENTS]
+    for name in only or ():
+        if name not in names:
+            raise wrong_use(f"there is no {name!r} to run", f"there are: {', '.join(names)}")
+    with _ports(_numbers(chosen or ()), free=free_ports) as ports:
         folder = DataFolder(data or environment.data_folder())
         try:
-            run(_up(folder, ports, tenant))
+            run(_up(folder, ports, tenant, only or (), fresh=fresh))
         except InterruptedByUserError:
             note(f"stopped; its data is kept in {folder.path}")
 
 
-async def _up(folder: DataFolder, ports: Ports, tenant: str) -> None:
-    async with running(folder, ports, Sandbox(tenant), step) as stack:
-        with step(f"opening the tenant {tenant}"):
-            await _open(tenant, ports)
+async def _up(
+    folder: DataFolder, ports: Ports, tenant: str, only: Sequence[str], *, fresh: bool
+) -> None:
+    async with running(folder, ports, Sandbox(tenant), step, only, fresh=fresh) as stack:
+        if not only or _LEDGER in only:
+            with step(f"opening the tenant {tenant}"):
+                await _open(tenant, ports)
         _say_where(stack)
         await stack.until_a_process_dies()
 
@@ -78,7 +92,7 @@ async def _open(tenant: str, ports: Ports) -> None:
 
 def _say_where(stack: Stack) -> None:
     """Say what is where, and what may be tried."""
-    places = {component.name: component.open_at(stack.ports) for component in COMPONENTS}
+    places = {component.name: component.open_at(stack.ports) for component in stack.components}
     print_fields([*places.items(), ("logs", str(stack.folder.logs))])
     note("Ctrl-C stops it; in another terminal, in this folder: vezne doctor, vezne --help")
 

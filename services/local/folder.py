@@ -59,18 +59,21 @@ class DataFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path.resolve()
-        try:
-            for folder in (self.logs, self.settings, self.objects, self.temporal):
-                folder.mkdir(parents=True, exist_ok=True)
-            self.secrets.mkdir(mode=0o700, exist_ok=True)
-        except OSError as error:
-            raise StackError(f"{self.path} cannot be made: {error.strerror}") from error
+        self._make()
         free_mib = shutil.disk_usage(self.path).free // 2**20
         if free_mib < FREE_MIB_MIN:
             raise StackError(
                 f"there are {free_mib} MiB free for {self.path}, and the stack needs "
                 f"{FREE_MIB_MIN}; free some, or choose another folder with --data"
             )
+
+    def _make(self) -> None:
+        try:
+            for folder in (self.logs, self.settings, self.objects, self.temporal):
+                folder.mkdir(parents=True, exist_ok=True)
+            self.secrets.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise StackError(f"{self.path} cannot be made: {error.strerror}") from error
 
     @property
     def logs(self) -> Path:
@@ -129,6 +132,19 @@ class DataFolder:
                     "or choose another folder with --data"
                 ) from None
             yield
+
+    def empty(self) -> None:
+        """Forget everything that was kept but PostgreSQL's data; only while the folder is held.
+
+        Raises:
+            StackError: something in it cannot be removed.
+        """
+        try:
+            for path in (self.logs, self.settings, self.objects, self.temporal, self.secrets):
+                shutil.rmtree(path)
+        except OSError as error:
+            raise StackError(f"{error.filename} cannot be removed: {error.strerror}") from error
+        self._make()
 
     def write_manifest(self, manifest: Manifest) -> None:
         """Write stack.json."""

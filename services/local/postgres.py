@@ -208,6 +208,12 @@ class LocalPostgres:
             process.send_signal(signal.SIGQUIT)
             process.wait(STOP_TIMEOUT_S)
 
+    def forget(self) -> None:
+        """Remove all that the server kept; while it does not run."""
+        for folder in {self._folder, self._sockets}:
+            if folder.exists():
+                shutil.rmtree(folder)
+
     def stop(self) -> None:
         """Stop the server: open transactions are rolled back, what was committed stays."""
         if self._process is None:
@@ -240,6 +246,8 @@ class LocalPostgres:
         return pwd.getpwnam(user).pw_gid if user else None
 
     def _make(self) -> None:
+        for folder in (self._folder, self._sockets):
+            folder.mkdir(parents=True, exist_ok=True)
         self._password_file.touch(mode=0o600)
         self._password_file.write_text(secrets.token_hex(24))
         self._log.touch(mode=0o600)

@@ -3,13 +3,13 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from services.local.components import WAVES, Component, Site
+from services.local.components import COMPONENTS, WAVES, Component, Site
 from services.local.databases import Databases, migrate_all, prepare
 from services.local.errors import ProcessDiedError, StackError
 from services.local.folder import DataFolder, Manifest, read_manifest
@@ -57,12 +57,22 @@ class Stack:
         ports: where everything listens.
         sandbox: whose the provider account is.
         step: tells people what is being done.
+        only: the components to run, by name; all if there are none.
     """
 
-    def __init__(self, folder: DataFolder, ports: Ports, sandbox: Sandbox, step: Step) -> None:
+    def __init__(
+        self,
+        folder: DataFolder,
+        ports: Ports,
+        sandbox: Sandbox,
+        step: Step,
+        only: Collection[str] = (),
+    ) -> None:
         self.folder = folder
         self.ports = ports
         self.sandbox = sandbox
+        self.components = [one for one in COMPONENTS if not only or one.name in only]
+        """What it is made of, beside PostgreSQL."""
         self._step = step
         self._running: list[list[_Watched]] = []
         self._marks: dict[str, Mark] = {}
@@ -75,7 +85,10 @@ class Stack:
         """
         databases = await self._start_database()
         site = Site(self.folder, self.ports, databases, self.sandbox)
-        for wave in WAVES:
+        for whole_wave in WAVES:
+            wave = [component for component in whole_wave if component in self.components]
+            if not wave:
+                continue
             names = ", ".join(component.name for component in wave)
             with self._step(f"starting {names}", len(wave)) as advance:
                 self._running.append([])
@@ -206,11 +219,26 @@ def clear_leftovers(folder: DataFolder, step: Step) -> None:
     folder.remove_manifest()
 
 
+def _forget(folder: DataFolder) -> None:
+    postgres = LocalPostgres(folder.postgres)
+    postgres.end_leftover()
+    postgres.forget()
+    folder.empty()
+
+
 @asynccontextmanager
 async def running(
-    folder: DataFolder, ports: Ports, sandbox: Sandbox, step: Step
+    folder: DataFolder,
+    ports: Ports,
+    sandbox: Sandbox,
+    step: Step,
+    only: Collection[str] = (),
+    *,
+    fresh: bool = False,
 ) -> AsyncIterator[Stack]:
     """Run the stack of a data folder while the block lasts, and take it down however it ends.
+
+    The arguments are those of `Stack`; with `fresh`, what was kept in the folder is forgotten.
 
     Raises:
         StackError: a stack runs in the folder already, or something does not start.
@@ -218,7 +246,9 @@ async def running(
     with folder.locked():
         await to_the_end(partial(clear_leftovers, folder, step))
         check_free(ports)
-        stack = Stack(folder, ports, sandbox, step)
+        if fresh:
+            await to_the_end(partial(_forget, folder))
+        stack = Stack(folder, ports, sandbox, step, only)
         try:
             await stack.start()
             yield stack

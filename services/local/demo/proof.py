@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from services.kernel.money import format_amount
-from services.local.demo.day import Advance, Day, Expected, Seed
+from services.local.demo.day import Advance, Day, Expected, Findings, Seed
 from vezne.reconciliation.v1.break_pb2 import Break, BreakClass
 from vezne.reconciliation.v1.break_service_pb2 import ListBreaksRequest
 from vezne.reconciliation.v1.break_service_pb2_grpc import BreakServiceStub
@@ -17,7 +17,7 @@ from vezne.reconciliation.v1.run_service_pb2_grpc import RunServiceStub
 
 _BREAKS_MAX = 200
 
-_Class = Callable[[Expected], BreakClass.ValueType]
+Wanted = Callable[[Expected], BreakClass.ValueType]
 
 
 async def of_the_day(day: Day, _advance: Advance) -> None:
@@ -30,7 +30,7 @@ async def in_the_end(day: Day, _advance: Advance) -> None:
     await _check(day, lambda expected: expected.in_the_end)
 
 
-async def _check(day: Day, wanted: _Class) -> None:
+async def _check(day: Day, wanted: Wanted) -> None:
     assert day.run is not None
     found = await RunServiceStub(day.reconciliation).GetStatement(
         GetStatementRequest(tenant_id=day.tenant, run_id=day.run.run_id)
@@ -54,36 +54,43 @@ async def _check(day: Day, wanted: _Class) -> None:
         holds=verdict == VERDICT_BREAKS,
         detail=Verdict.Name(verdict),
     )
-    for seed in day.seeds:
-        _check_seed(day, seed, listed.breaks, wanted)
-    unseeded = unexpected(listed.breaks, day.seeds)
-    check(
+    compare(day.findings, date, day.seeds, listed.breaks, wanted)
+
+
+def compare(
+    findings: Findings, date: str, seeds: Sequence[Seed], breaks: Sequence[Break], wanted: Wanted
+) -> None:
+    """Compare what a run found with what was seeded: all of it by its reason, and nothing else.
+
+    Args:
+        findings: get the promises.
+        date: the business date of the run.
+        seeds: what was seeded.
+        breaks: what was found.
+        wanted: which class a seed must have by now.
+    """
+    for seed in seeds:
+        of_seed = [one for one in breaks if one.key == seed.key]
+        found = {(one.kind, one.break_class, one.difference_minor) for one in of_seed}
+        expected = {(str(one.kind), wanted(one), one.difference_minor) for one in seed.expected}
+        findings.check(
+            f"{date}: {seed.about}, found as {_name(wanted(seed.expected[0]))}",
+            holds=found == expected,
+            detail="; ".join(_said(one) for one in of_seed) or "not found",
+        )
+    keys = {seed.key for seed in seeds}
+    unseeded = [one for one in breaks if one.key not in keys]
+    findings.check(
         f"{date}: no break is found that was not seeded",
         holds=not unseeded,
         detail="; ".join(_said(one) for one in unseeded),
     )
 
 
-def _check_seed(day: Day, seed: Seed, breaks: Sequence[Break], wanted: _Class) -> None:
-    assert day.run is not None
-    found = {
-        (one.kind, one.break_class, one.difference_minor) for one in breaks if one.key == seed.key
-    }
-    expected = {(str(one.kind), wanted(one), one.difference_minor) for one in seed.expected}
-    called = BreakClass.Name(wanted(seed.expected[0])).removeprefix("BREAK_CLASS_")
-    day.findings.check(
-        f"{day.run.business_date}: {seed.about}, found as {called}",
-        holds=found == expected,
-        detail="; ".join(_said(one) for one in breaks if one.key == seed.key) or "not found",
-    )
-
-
-def unexpected(breaks: Sequence[Break], seeds: Sequence[Seed]) -> Sequence[Break]:
-    """Return what was found and has nothing to do with what was seeded."""
-    keys = {seed.key for seed in seeds}
-    return [one for one in breaks if one.key not in keys]
+def _name(break_class: BreakClass.ValueType) -> str:
+    return BreakClass.Name(break_class).removeprefix("BREAK_CLASS_")
 
 
 def _said(one: Break) -> str:
-    name = BreakClass.Name(one.break_class).removeprefix("BREAK_CLASS_")
-    return f"{name} {one.key} {one.kind} {format_amount(one.difference_minor, one.currency_code)}"
+    amount = format_amount(one.difference_minor, one.currency_code)
+    return f"{_name(one.break_class)} {one.key} {one.kind} {amount}"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.fakes.vezne_up import Up, alive, wait_for
 
-FREE = "--free-ports"
+ARGUMENTS = ("--free-ports", "--only", "ledger", "--only", "temporal")
 Start = Callable[..., Up]
 
 
@@ -26,8 +26,8 @@ def vezne(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_ctrl_c_leaves_nothing_and_keeps_the_data(folder: Path, up: Start) -> None:
-    """A stack is found by commands; Ctrl-C, even twice, ends all of it; its data is kept."""
-    first = up(folder, FREE).wait_until_up()
+    """Commands find a stack; Ctrl-C, even twice, ends it; its data is kept until told otherwise."""
+    first = up(folder, *ARGUMENTS).wait_until_up()
     pids = first.pids()
     doctor = vezne(folder, "doctor")
     created = vezne(folder, "tenants", "create", "acme", "-c", "EUR")
@@ -41,21 +41,25 @@ def test_ctrl_c_leaves_nothing_and_keeps_the_data(folder: Path, up: Start) -> No
     assert not (folder / "stack.json").exists()
     assert vezne(folder, "tenants").returncode == 3
 
-    second = up(folder, FREE).wait_until_up()
+    second = up(folder, *ARGUMENTS).wait_until_up()
     listed = vezne(folder, "tenants").stdout
     assert "acme" in listed
     assert "demo" in listed
     assert second.signal(signal.SIGTERM) == 0
 
+    third = up(folder, *ARGUMENTS, "--fresh").wait_until_up()
+    assert "acme" not in vezne(folder, "tenants").stdout
+    assert third.signal(signal.SIGINT) == 0
+
 
 def test_a_killed_supervisor_is_cleaned_up_after(folder: Path, up: Start) -> None:
     """After kill -9 the processes it left are ended by the next start, which comes up clean."""
-    first = up(folder, FREE).wait_until_up()
+    first = up(folder, *ARGUMENTS).wait_until_up()
     left = first.pids()
     first.signal(signal.SIGKILL)
     assert sorted(alive(left)) == sorted(left)
 
-    second = up(folder, FREE).wait_until_up()
+    second = up(folder, *ARGUMENTS).wait_until_up()
 
     assert alive(left) == []
     assert "ending what an earlier stack left" in second.output()
@@ -64,7 +68,7 @@ def test_a_killed_supervisor_is_cleaned_up_after(folder: Path, up: Start) -> Non
 
 def test_a_process_that_dies_is_reported_and_takes_the_rest_down(folder: Path, up: Start) -> None:
     """When a process dies, the stack says which with the end of its log, and ends with 1."""
-    stack = up(folder, FREE).wait_until_up()
+    stack = up(folder, *ARGUMENTS).wait_until_up()
     pids = stack.pids()
 
     os.kill(pids["ledger"], signal.SIGKILL)
@@ -79,11 +83,11 @@ def test_a_process_that_dies_is_reported_and_takes_the_rest_down(folder: Path, u
 
 def test_two_stacks_run_at_once_but_not_in_one_folder(folder: Path, up: Start) -> None:
     """Two stacks in two folders do not meet; a second in one folder is refused in a sentence."""
-    first, other = up(folder, FREE), up(folder.with_name("other"), FREE)
+    first, other = up(folder, *ARGUMENTS), up(folder.with_name("other"), *ARGUMENTS)
     first.wait_until_up()
     other.wait_until_up()
 
-    same = up(folder, FREE)
+    same = up(folder, *ARGUMENTS)
     code = same.process.wait(30)
 
     assert code == 1
@@ -96,15 +100,15 @@ def test_two_stacks_run_at_once_but_not_in_one_folder(folder: Path, up: Start) -
 
 def test_a_stop_in_the_middle_of_the_start_leaves_nothing(folder: Path, up: Start) -> None:
     """Ctrl-C while the stack starts ends what was started, and the next start works."""
-    stack = up(folder, FREE)
-    wait_for(lambda: "starting temporal" in stack.output() and "ledger" in stack.pids())
+    stack = up(folder, *ARGUMENTS)
+    wait_for(lambda: "starting temporal" in stack.output() and "temporal" in stack.pids())
     pids = stack.pids()
 
     code = stack.signal(signal.SIGINT)
 
     assert code == 0, stack.output()
     assert alive(pids) == []
-    assert up(folder, FREE).wait_until_up().signal(signal.SIGINT) == 0
+    assert up(folder, *ARGUMENTS).wait_until_up().signal(signal.SIGINT) == 0
 
 
 def test_a_taken_port_is_named_before_anything_starts(folder: Path, up: Start) -> None:
