@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PROTOS = ROOT / "protos"
 THIRD_PARTY = ROOT / "third_party"
 GEN = ROOT / "gen"
+PROGRAMS = Path(sys.executable).parent
 
 PYPROJECT = """\
 # Written by `make protos`.
@@ -61,6 +62,9 @@ def main() -> int:
             f"-I{PROTOS}",
             f"-I{THIRD_PARTY}",
             f"-I{files('grpc_tools') / '_proto'}",
+            # Beside this Python, whether or not its folder is on the PATH.
+            f"--plugin=protoc-gen-mypy={PROGRAMS / 'protoc-gen-mypy'}",
+            f"--plugin=protoc-gen-mypy_grpc={PROGRAMS / 'protoc-gen-mypy_grpc'}",
             f"--python_out={GEN}",
             f"--grpc_python_out={GEN}",
             f"--mypy_out=quiet:{GEN}",
