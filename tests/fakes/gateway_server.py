@@ -137,7 +137,13 @@ class Stack:
         answer = await self.deposits.CreateDeposit(
             self.deposit_request(request_id, minor_units, player, currency, card=card)
         )
-        return answer.deposit
+        if not answer.deposit.postings_pending:
+            return answer.deposit
+        # The webhook was faster than the answer, and its posting is on its way.
+        async with asyncio.timeout(10):
+            while (found := await self.deposit(answer.deposit.deposit_id)).postings_pending:
+                await asyncio.sleep(0.01)
+        return found
 
     def deposit_request(
         self,

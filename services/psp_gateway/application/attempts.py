@@ -48,6 +48,9 @@ CALL_LEASE = timedelta(seconds=30)
 UNKNOWN_AFTER = timedelta(hours=24)
 """After so long without a certain outcome people are told; the attempt is asked about still."""
 
+SILENT_AFTER = timedelta(days=7)
+"""After so long people are told of what a provider took, and of whose end it never spoke."""
+
 _CHECK_PAUSES = (
     timedelta(seconds=15),
     timedelta(minutes=1),
@@ -131,7 +134,7 @@ class Attempts:
                 await self._ask(connection, attempt)
             case NextStep.WAIT:
                 pass
-        if not answered and now - attempt.created_at >= UNKNOWN_AFTER:
+        if now - attempt.created_at >= (SILENT_AFTER if answered else UNKNOWN_AFTER):
             await self._tell_people(tenant_id, attempt)
 
     # --- what an answer comes to -----------------------------------------------------------------

@@ -8,7 +8,7 @@ finishes: the same bytes have the same answer.
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 from services.kernel.clock import Clock
@@ -164,22 +164,15 @@ class Facts:
         while waiting:
             intent = waiting.pop(0)
             try:
-                await self._accounts.ensure(
-                    tenant_id, [entry.account for entry in intent.posting.entries]
-                )
-                outcome = await self._ledger.post(intent.request)
+                instead = await self._asked_for(tenant_id, intent)
             except LedgerUnavailableError:
                 return False
             except LedgerRefusedError as error:
                 await self._note_unfit(tenant_id, intent, error)
                 return False
-            if isinstance(outcome, Refusal):
-                instead = await self._refused(tenant_id, intent, outcome)
-                if instead is None:
-                    return False
-                waiting = [*instead, *waiting]
-            else:
-                await self._posted(tenant_id, intent, outcome)
+            if instead is None:
+                return False
+            waiting = [*instead, *waiting]
         return True
 
     # --- the decision ----------------------------------------------------------------------------
@@ -215,9 +208,7 @@ class Facts:
         intents: Sequence[Intent] = ()
         if decision.verdict is Verdict.APPLIED:
             sequence = await unit.history.append(decision.events, news.at, news.origin, now)
-            for row in (decision.row, decision.deposit):
-                if isinstance(row, Deposit | Refund | Dispute | Withdrawal | Sweep):
-                    await unit.objects.save(row, sequence, now)
+            await _save(unit, decision, sequence, now)
             await keep(unit, news.fact, decision, news.details, self._connections, news.at, now)
             intents = self._intents(news.tenant_id, subject, decision, sequence)
             await unit.intents.add(intents, now + LEDGER_LEASE, now)
@@ -239,6 +230,19 @@ class Facts:
         ]
 
     # --- the ledger's answer ---------------------------------------------------------------------
+
+    async def _asked_for(self, tenant_id: str, intent: Intent) -> Sequence[Intent] | None:
+        """Ask the ledger for one posting; return what is to be asked for instead, if it refused.
+
+        None: it refused, and whoever answers that is somebody else.
+        """
+        accounts = [entry.account for entry in intent.posting.entries]
+        await self._accounts.ensure(tenant_id, accounts)
+        outcome = await self._ledger.post(intent.request)
+        if isinstance(outcome, Refusal):
+            return await self._refused(tenant_id, intent, outcome)
+        await self._posted(tenant_id, intent, outcome)
+        return ()
 
     async def _posted(self, tenant_id: str, intent: Intent, posted: Posted) -> None:
         # Before the intent is marked: if we die in between, the janitor gets the same answer.
@@ -341,9 +345,7 @@ class Facts:
         if decision.verdict is not Verdict.APPLIED:
             return ()
         sequence = await unit.history.append(decision.events, posting.at, origin, now)
-        for row in (decision.row, decision.deposit):
-            if isinstance(row, Deposit | Refund | Dispute | Withdrawal | Sweep):
-                await unit.objects.save(row, sequence, now)
+        await _save(unit, decision, sequence, now)
         reason = next((event.refusal for event in decision.events if event.refusal), "")
         if reason and str(getattr(decision.row, "state", "")) == "REJECTED":
             await unit.objects.set_ledger_reason(subject.object_type, subject.object_id, reason)
@@ -356,6 +358,15 @@ class Facts:
         async with self._store.open(tenant_id) as unit:
             await unit.raise_exceptions([unfit_note(intent, error)], self._clock())
             await unit.commit()
+
+
+async def _save(
+    unit: GatewayUnit, decision: Decision[Any], event_sequence: int, now: datetime
+) -> None:
+    """Write the rows that a decision changes; players and provider accounts have none."""
+    for row in (decision.row, decision.deposit):
+        if isinstance(row, Deposit | Refund | Dispute | Withdrawal | Sweep):
+            await unit.objects.save(row, event_sequence, now)
 
 
 async def _chart_of(unit: GatewayUnit, subject: Subject) -> PlayerChart | None:

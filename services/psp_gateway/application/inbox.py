@@ -15,10 +15,15 @@ import structlog
 
 from services.kernel.clock import Clock
 from services.kernel.errors import DomainError
-from services.kernel.group_commit import GroupCommit
+from services.kernel.group_commit import GroupCommit, WholeBatchError
 from services.psp_gateway.application.inbox_ports import InboxEvent, InboxStore, NewInboxEvent
 from services.psp_gateway.application.notices import NOTHING_NEW, Notices, Taken
-from services.psp_gateway.application.ports import GatewayStore, GatewayUnit, NewId
+from services.psp_gateway.application.ports import (
+    GatewayStore,
+    GatewayUnit,
+    NewId,
+    StoreUnavailableError,
+)
 from services.psp_gateway.application.providers import (
     Connection,
     Connections,
@@ -48,6 +53,10 @@ log = structlog.get_logger("vezne.inbox")
 
 class SealBrokenError(Exception):
     """A stored body cannot be opened: another key sealed it, or it was changed."""
+
+
+class _StoreAwayError(WholeBatchError):
+    """The store is away: nothing of the batch is stored."""
 
 
 class Sealer(Protocol):
@@ -178,7 +187,7 @@ class Inbox:
         """Store the items of a delivery; when this returns they are durable.
 
         Raises:
-            StoreUnavailableError: they are not stored; the provider tries again.
+            WholeBatchError: the store is away; the provider tries again.
             QueueFullError, DrainedError: likewise.
         """
         now = self._clock()
@@ -195,6 +204,13 @@ class Inbox:
             worker.cancel()
         await asyncio.gather(*self._workers, return_exceptions=True)
         self._workers = []
+
+    async def _commit(self, events: Sequence[NewInboxEvent]) -> Sequence[bool]:
+        try:
+            return await self._store.receive(events)
+        except StoreUnavailableError as error:
+            # It concerns them all: none is tried again alone.
+            raise _StoreAwayError from error
 
     def _event(
         self,

@@ -92,10 +92,10 @@ class Janitor:
         """Ask the ledger for postings whose answer is not known; return how many were due."""
         async with self._store.open(tenant_id) as unit:
             due = await unit.intents.due(self._clock(), limit)
-        stuck: set[tuple[str, str]] = set()
+        stuck: set[tuple[str, str, str]] = set()
         for intent in due:
             # What follows a posting of an object that is not in yet must not overtake it.
-            key = (intent.object_type, intent.posting.object_id)
+            key = (intent.object_type, intent.posting.object_id, intent.row_id)
             if key in stuck or not await self._finished(tenant_id, intent):
                 stuck.add(key)
         return len(due)

@@ -20,7 +20,8 @@ def note_of(
     raised: RaisedException, fact: Fact | None, at: ProviderAccount | None, origin: Origin
 ) -> ExceptionNote:
     """Return the note of an exception that a decision raised; the fact is its cause."""
-    source_id = UUID(origin.source_id) if origin.source_id else None
+    by_webhook = origin.source is FactSource.WEBHOOK
+    by_report = origin.source is FactSource.REPORT
     amount = getattr(fact, "amount", None)
     return ExceptionNote(
         kind=raised.kind,
@@ -30,8 +31,8 @@ def note_of(
         object_type=fact.object_type if fact else None,
         object_id=fact.object_id if fact else "",
         at=at,
-        inbox_event_id=source_id if origin.source is FactSource.WEBHOOK else None,
-        report_id=source_id if origin.source is FactSource.REPORT else None,
+        inbox_event_id=UUID(origin.source_id) if by_webhook else None,
+        report_id=UUID(origin.source_id) if by_report else None,
         amount=amount if isinstance(amount, Money) else None,
     )
 

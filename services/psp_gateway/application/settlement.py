@@ -82,6 +82,7 @@ class Settlement:
         self._background = background
         self._clock = clock
         self._new_id = new_id
+        self._being_booked: set[UUID] = set()
 
     async def fetch(self, asked: FetchReport) -> tuple[Sequence[ReportRecord], bool]:
         """Store the reports of a date and begin to book them; return them, and whether replayed.
@@ -130,26 +131,16 @@ class Settlement:
     async def book(self, tenant_id: str, report_id: UUID) -> None:
         """Book the lines that wait; once none does, note when the last posting was in.
 
-        What fails is tried again by the janitor. It may run beside itself: every line books once.
+        What fails is tried again by the janitor. It may run beside itself in other processes: every
+        line books once.
         """
-        record = await self._reports.record(tenant_id, report_id)
-        if record is None or record.report.state is not ReportState.BOOKING:
+        if report_id in self._being_booked:
             return
-        await self._look_again(tenant_id, report_id, _LEASE)
-        done = False
+        self._being_booked.add(report_id)
         try:
-            booked = await self._book_lines(tenant_id, record.report)
-            if booked and await self._all_posted(tenant_id, record.report):
-                sequence = await self._ledger.sequence(tenant_id)
-                async with self._store.open(tenant_id) as unit:
-                    await unit.reports.booked(report_id, sequence, self._clock())
-                    await unit.commit()
-                done = True
-        except* DomainError as errors:
-            why = [str(error) for error in errors.exceptions][:3]
-            log.warning("booking_goes_on_later", report_id=str(report_id), why=why)
-        if not done:
-            await self._look_again(tenant_id, report_id, _LOOK_AGAIN)
+            await self._book(tenant_id, report_id)
+        finally:
+            self._being_booked.discard(report_id)
 
     # --- fetching --------------------------------------------------------------------------------
 
@@ -204,6 +195,26 @@ class Settlement:
             await unit.commit()
 
     # --- booking ---------------------------------------------------------------------------------
+
+    async def _book(self, tenant_id: str, report_id: UUID) -> None:
+        record = await self._reports.record(tenant_id, report_id)
+        if record is None or record.report.state is not ReportState.BOOKING:
+            return
+        await self._look_again(tenant_id, report_id, _LEASE)
+        done = False
+        try:
+            booked = await self._book_lines(tenant_id, record.report)
+            if booked and await self._all_posted(tenant_id, record.report):
+                sequence = await self._ledger.sequence(tenant_id)
+                async with self._store.open(tenant_id) as unit:
+                    await unit.reports.booked(report_id, sequence, self._clock())
+                    await unit.commit()
+                done = True
+        except* DomainError as errors:
+            why = [str(error) for error in errors.exceptions][:3]
+            log.warning("booking_goes_on_later", report_id=str(report_id), why=why)
+        if not done:
+            await self._look_again(tenant_id, report_id, _LOOK_AGAIN)
 
     async def _book_lines(self, tenant_id: str, report: Report) -> bool:
         """Book the lines that wait; return whether none waits any more."""

@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from services.kernel.clock import Clock
 from services.kernel.errors import DomainError
-from services.kernel.group_commit import DrainedError, QueueFullError
+from services.kernel.group_commit import DrainedError, QueueFullError, WholeBatchError
 from services.psp_gateway.application.inbox import Inbox
 from services.psp_gateway.application.providers import Connection, Connections, VerificationError
 from services.psp_gateway.domain.accounts import ProviderAccount
@@ -89,7 +89,7 @@ class Door:
             return "too_large", 413
         except _TooSlowError:
             return "too_slow", 408
-        except (DomainError, QueueFullError, DrainedError) as error:
+        except (WholeBatchError, QueueFullError, DrainedError) as error:
             log.warning("webhook_not_stored", provider_account=str(at), why=repr(error))
             return "not_stored", 503
         return "stored", 200

@@ -72,10 +72,11 @@ _EVENT = """
 SELECT * FROM psp_gateway.inbox_events WHERE tenant_id = $1 AND inbox_event_id = $2
 """
 
+# One that was received just now is on its way through the process that took it.
 _DUE = """
 SELECT * FROM psp_gateway.inbox_events
 WHERE tenant_id = $1 AND state IN ('RECEIVED', 'DEFERRED', 'RETRY')
-    AND (next_attempt_time IS NULL OR next_attempt_time <= $2)
+    AND coalesce(next_attempt_time, create_time + interval '10 seconds') <= $2
 ORDER BY create_time LIMIT $3
 """
 

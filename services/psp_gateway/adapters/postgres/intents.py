@@ -50,9 +50,17 @@ WHERE tenant_id = $1 AND object_type = $2 AND object_id = $3 AND fact = $4 AND n
     AND state = 'OPEN'
 """
 
+# None overtakes an earlier one of its object that is blocked, or whose time has not come.
 _DUE = """
-SELECT * FROM psp_gateway.posting_intents
+SELECT * FROM psp_gateway.posting_intents i
 WHERE tenant_id = $1 AND state = 'OPEN' AND next_attempt_time <= $2
+    AND NOT EXISTS (
+        SELECT 1 FROM psp_gateway.posting_intents e
+        WHERE e.tenant_id = $1 AND e.object_type = i.object_type AND e.object_id = i.object_id
+            AND e.row_id = i.row_id
+            AND (e.state = 'BLOCKED' OR (e.state = 'OPEN' AND e.next_attempt_time > $2))
+            AND (e.event_sequence, e.event_position) < (i.event_sequence, i.event_position)
+    )
 ORDER BY event_sequence, event_position LIMIT $3
 """
 

@@ -99,12 +99,23 @@ class ProviderCalls:
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         query: Mapping[str, str] | None = None,
+        timeout_s: float | None = None,
     ) -> Answered | Failure:
-        """Make one call; whatever goes wrong is a Failure."""
+        """Make one call; whatever goes wrong is a Failure.
+
+        `timeout_s` is of the whole call, where it is another than that of the limits.
+        """
         if self._places.locked() or not self._breaker.allows():
             return Failure.BREAKER_OPEN
         async with self._places:
-            result = await self._made(method, path, content, headers or {}, query or {})
+            result = await self._made(
+                method,
+                path,
+                content,
+                headers or {},
+                query or {},
+                timeout_s or self._limits.timeout_s,
+            )
         # A provider that refuses works; one that cannot answer does not.
         if isinstance(result, Answered) and result.http_code < 500:  # noqa: PLR2004 - RFC 9110.
             self._breaker.succeeded()
@@ -119,15 +130,17 @@ class ProviderCalls:
         content: bytes | None,
         headers: Mapping[str, str],
         query: Mapping[str, str],
+        timeout_s: float,
     ) -> Answered | Failure:
         try:
-            async with asyncio.timeout(self._limits.timeout_s):
+            async with asyncio.timeout(timeout_s):
                 request = self._client.build_request(
                     method,
                     path,
                     content=content,
                     headers={**self._headers, **headers},
                     params=query or None,
+                    timeout=httpx.Timeout(timeout_s, connect=self._limits.connect_timeout_s),
                 )
                 response = await self._client.send(request, stream=True)
                 try:

@@ -39,6 +39,7 @@ KEY_LIFETIME = timedelta(hours=23)
 UNREADABLE = "unreadable"
 """The event type of a delivery that is proven to be the provider's, and is no event."""
 
+_REPORT_TIMEOUT_S = 60.0
 _FUNDING = "balance_insufficient"
 _NOT_FOUND = 404
 _ENDED_BADLY = frozenset({"declined", "cancelled", "expired", "failed"})
@@ -212,7 +213,9 @@ class MockReports:
 
     async def fetch(self, business_date: date) -> Sequence[bytes] | None:
         result = await self._calls.call(
-            "GET", f"/v1/settlement_reports/{business_date.isoformat()}"
+            "GET",
+            f"/v1/settlement_reports/{business_date.isoformat()}",
+            timeout_s=_REPORT_TIMEOUT_S,
         )
         if isinstance(result, Answered) and result.http_code == _NOT_FOUND:
             return None
