@@ -40,7 +40,7 @@ def vezne(stack: Up, *arguments: str) -> Any:
     return json.loads(done.stdout)
 
 
-def post(url: str, body: bytes, token: str = "") -> None:
+def post(url: str, body: bytes, token: str = "none") -> None:
     """Post to the mock PSP."""
     headers = {"authorization": f"Bearer {token}"}
     httpx.post(url, content=body, headers=headers, timeout=30).raise_for_status()
