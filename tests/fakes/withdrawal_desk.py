@@ -19,6 +19,7 @@ from services.psp_gateway.adapters.ledger import GrpcLedger
 from services.psp_gateway.adapters.providers.calling import CallLimits
 from services.psp_gateway.adapters.temporal.workflows import TemporalWorkflows
 from services.psp_gateway.application.ports import Ledger
+from services.psp_gateway.application.withdrawal_ports import Workflows
 from services.psp_gateway.domain.postings import Posting
 from services.psp_gateway.domain.withdrawal_steps import Rhythm, WithdrawalTimes
 from services.psp_gateway.worker import gateway_worker
@@ -250,6 +251,7 @@ async def running_desk(
     *,
     clock: Clock | None = None,
     times: WithdrawalTimes = SILENT,
+    workflows: Workflows | None = None,
     works: bool = True,
 ) -> AsyncIterator[Desk]:
     """Run a gateway with a worker, unless it is not to work; workflows start through a client."""
@@ -262,7 +264,7 @@ async def running_desk(
                 wrap_ledger=PresentLedger,
                 limits=CallLimits(timeout_s=1.0, breaker_pause_s=0.2),
                 clock=clock,
-                workflows=TemporalWorkflows(client),
+                workflows=workflows or TemporalWorkflows(client),
                 times=times,
                 approval_rules=APPROVAL_RULES,
             )

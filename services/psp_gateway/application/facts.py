@@ -8,7 +8,7 @@ finishes: the same bytes have the same answer.
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 from services.kernel.clock import Clock
@@ -208,9 +208,7 @@ class Facts:
         intents: Sequence[Intent] = ()
         if decision.verdict is Verdict.APPLIED:
             sequence = await unit.history.append(decision.events, news.at, news.origin, now)
-            for row in (decision.row, decision.deposit):
-                if isinstance(row, Deposit | Refund | Dispute | Withdrawal | Sweep):
-                    await unit.objects.save(row, sequence, now)
+            await _save(unit, decision, sequence, now)
             await keep(unit, news.fact, decision, news.details, self._connections, news.at, now)
             intents = self._intents(news.tenant_id, subject, decision, sequence)
             await unit.intents.add(intents, now + LEDGER_LEASE, now)
@@ -347,9 +345,7 @@ class Facts:
         if decision.verdict is not Verdict.APPLIED:
             return ()
         sequence = await unit.history.append(decision.events, posting.at, origin, now)
-        for row in (decision.row, decision.deposit):
-            if isinstance(row, Deposit | Refund | Dispute | Withdrawal | Sweep):
-                await unit.objects.save(row, sequence, now)
+        await _save(unit, decision, sequence, now)
         reason = next((event.refusal for event in decision.events if event.refusal), "")
         if reason and str(getattr(decision.row, "state", "")) == "REJECTED":
             await unit.objects.set_ledger_reason(subject.object_type, subject.object_id, reason)
@@ -362,6 +358,15 @@ class Facts:
         async with self._store.open(tenant_id) as unit:
             await unit.raise_exceptions([unfit_note(intent, error)], self._clock())
             await unit.commit()
+
+
+async def _save(
+    unit: GatewayUnit, decision: Decision[Any], event_sequence: int, now: datetime
+) -> None:
+    """Write the rows that a decision changes; players and provider accounts have none."""
+    for row in (decision.row, decision.deposit):
+        if isinstance(row, Deposit | Refund | Dispute | Withdrawal | Sweep):
+            await unit.objects.save(row, event_sequence, now)
 
 
 async def _chart_of(unit: GatewayUnit, subject: Subject) -> PlayerChart | None:

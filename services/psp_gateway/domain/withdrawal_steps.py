@@ -137,7 +137,9 @@ def plan(
         case S.SUBMITTING | S.SUBMIT_UNKNOWN | S.SUBMITTED:
             invariant(tries is not None, "what is submitted has an attempt")
             assert tries is not None
-            pause = times.ask.pause(now - tries.begun_at)
+            # Without an answer, whoever called has died: the age says nothing about the provider.
+            age = now - tries.begun_at if tries.outcome else _AT_ONCE
+            pause = times.ask.pause(age)
             return Plan(Step.ASK_PROVIDER, pause, _why_with_provider(withdrawal.state, waiting_for))
     return Plan(Step.NOTHING, _AT_ONCE, "It has ended")
 

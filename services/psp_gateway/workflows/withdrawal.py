@@ -40,7 +40,8 @@ _UNTIL_DONE = RetryPolicy(
     backoff_coefficient=2.0,
     maximum_interval=timedelta(minutes=1),
 )
-_CALL_TIMEOUT = timedelta(minutes=1)
+# Of one try: far more than the calls of a step take, and how long a killed worker holds a step up.
+_CALL_TIMEOUT = timedelta(seconds=20)
 # A person waits for the answer to a decision.
 _DECISION_TIMEOUT = timedelta(seconds=30)
 

@@ -151,6 +151,22 @@ async def test_lost_connections_do_not_pile_up(databases: Databases) -> None:
     assert len(held) <= 10
 
 
+async def test_connections_lost_while_idle_fail_nobody(databases: Databases) -> None:
+    """After the database ended all idle connections the next callers get new ones, unharmed."""
+    async with running_ledger(settings(databases.url("ledger"))) as client:
+        callers = Callers(client, "idle")
+        await callers.open_books()
+        await asyncio.gather(*(client.posted("idle", "bank") for _ in range(10)))
+        async with owner(databases) as connection, asyncio.timeout(PATIENCE_S):
+            await connection.execute(END_BACKENDS)
+            while await connection.fetch(f"SELECT pid FROM {OURS}"):  # noqa: S608 - our own words.
+                await asyncio.sleep(0.005)
+        await asyncio.gather(*(client.posted("idle", "bank") for _ in range(10)))
+        answer = await client.post("idle", "r", transfer("bank", "player", 1))
+
+    assert answer.posted.sequence == 1
+
+
 async def end_whoever_waits(databases: Databases) -> None:
     """Terminate the ledger's backend that waits for a lock, once there is one."""
     async with owner(databases) as connection, asyncio.timeout(PATIENCE_S):

@@ -92,7 +92,8 @@ async def test_every_table_is_guarded(databases: Databases) -> None:
             row["relname"]
             for row in await connection.fetch(
                 "SELECT c.relname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid"
-                " WHERE t.tgname IN ('immutable', 'kept') AND t.tgenabled = 'O'"
+                " WHERE c.relnamespace = 'ledger'::regnamespace"
+                " AND t.tgname IN ('immutable', 'kept') AND t.tgenabled = 'O'"
                 " GROUP BY c.relname HAVING count(*) = 2"
             )
         }

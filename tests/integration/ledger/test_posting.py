@@ -40,7 +40,7 @@ async def test_a_refusal_is_remembered(ledger: LedgerClient) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as second:
         await ledger.post(TENANT, "out-1", transfer(PLAYER, BANK, 10_000))
 
-    assert from_rpc_error(first.value) == from_rpc_error(second.value)
+    assert vars(from_rpc_error(first.value)) == vars(from_rpc_error(second.value))
     assert from_rpc_error(first.value).reason == "INSUFFICIENT_AVAILABLE"
 
 

@@ -14,6 +14,7 @@ import pytest
 from services.local.mock_psp.webhooks import Dispatch, signed_headers
 from services.psp_gateway.adapters.postgres.connection import connected
 from tests.fakes.gateway_server import ACCOUNT, Stack
+from vezne.psp_gateway.v1 import deposit_pb2
 from vezne.psp_gateway.v1 import operations_service_pb2 as pb
 from vezne.psp_gateway.v1.operations_service_pb2_grpc import OperationsServiceStub
 
@@ -206,6 +207,29 @@ async def test_an_event_about_something_unknown_waits_and_then_is_for_people(
     told = await exceptions(stack, kinds=[pb.EXCEPTION_KIND_INBOX_EVENT_DEAD])
     assert found.HasField("end_time")
     assert found.inbox_event_id in {one.inbox_event_id for one in told}
+
+
+async def test_a_webhook_that_contradicts_what_we_asked_is_only_a_hint(stack: Stack) -> None:
+    """Where a signed webhook names another amount the provider is asked, and its word counts."""
+    deposit = await stack.pay("hint", player="hint", card=False)
+    lie = event()
+    lie["data"] |= {
+        "object_id": deposit.provider_object_id,
+        "movement_id": deposit.provider_object_id,
+        "reference": deposit.reference,
+        "amount_minor": 999_999,
+    }
+    assert await deliver(stack, orjson.dumps(lie), "evt_lie") == 200
+
+    async def looked_at() -> bool:
+        [found] = await inbox(stack, dedupe_key="evt_lie")
+        return found.HasField("end_time")
+
+    await stack.until(looked_at)
+
+    found = await stack.deposit(deposit.deposit_id)
+    assert found.state == deposit_pb2.DEPOSIT_STATE_REQUIRES_ACTION
+    assert await stack.cash("hint") == 0
 
 
 async def test_what_does_not_concern_us_is_ignored(stack: Stack) -> None:

@@ -153,7 +153,15 @@ def test_an_attempt_is_asked_about_slower_and_slower(state: S) -> None:
     ]
 
     assert pauses == [timedelta(seconds=5), timedelta(seconds=30), HOUR]
-    assert planned(row, tries(None)).step is Step.ASK_PROVIDER
+
+
+def test_an_attempt_that_a_crash_left_is_taken_up_soon() -> None:
+    """Nobody has heard its answer: it is asked about after the shortest pause, however old."""
+    row = withdrawal(S.SUBMITTING, attempts=(AT,))
+
+    found = planned(row, tries(None, timedelta(days=1)))
+
+    assert (found.step, found.pause) == (Step.ASK_PROVIDER, timedelta(seconds=5))
 
 
 def test_only_a_person_can_decide_when_nobody_else_can_say() -> None:

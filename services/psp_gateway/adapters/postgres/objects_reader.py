@@ -14,7 +14,6 @@ from services.psp_gateway.adapters.postgres.connection import connected
 from services.psp_gateway.adapters.postgres.rows import (
     deposit_of,
     dispute_of,
-    money_of,
     place_of,
     refund_of,
     withdrawal_of,
@@ -171,21 +170,18 @@ class PostgresObjectReader:
 
 
 def _standing(row: asyncpg.Record) -> Standing:
-    columns = row.keys()
+    asked = row.get("in_question_minor")
     return Standing(
+        # Each kind of object has its own of these columns.
         details=Details(
-            provider_object_id=row["provider_object_id"] if "provider_object_id" in columns else "",
-            provider_state=row["provider_state"] if "provider_state" in columns else "",
-            failure_code=row["failure_code"] if "failure_code" in columns else "",
-            failure_message=row["failure_message"] if "failure_message" in columns else "",
-            next_action_url=row["next_action_url"] if "next_action_url" in columns else "",
-            reason_code=row["reason_code"] if "reason_code" in columns else "",
-            in_question=(
-                money_of(row, "in_question_currency_code", "in_question_minor")
-                if "in_question_minor" in columns
-                else None
-            ),
-            evidence_due_at=row["evidence_due_time"] if "evidence_due_time" in columns else None,
+            provider_object_id=row.get("provider_object_id", ""),
+            provider_state=row.get("provider_state", ""),
+            failure_code=row.get("failure_code", ""),
+            failure_message=row.get("failure_message", ""),
+            next_action_url=row.get("next_action_url", ""),
+            reason_code=row.get("reason_code", ""),
+            in_question=None if asked is None else Money(row["in_question_currency_code"], asked),
+            evidence_due_at=row.get("evidence_due_time"),
         ),
         postings_pending=row["postings_pending"],
         event_sequence=row["event_sequence"],
