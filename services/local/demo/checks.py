@@ -101,10 +101,10 @@ async def buckets(day: Day, _advance: Advance) -> None:
         held_minor = sum(theirs[code][one] - ours[code][one] for one in ("pending", "available"))
         seeded_minor = sum(seed.held_minor for seed in day.seeds) if code == _SEEDS_IN else 0
         day.findings.check(
-            f"the provider holds in {code} what our books say, but for what was seeded",
+            f"what the provider holds in {code} differs from our books by its mistakes: "
+            f"{format_amount(seeded_minor, code)}",
             holds=held_minor == seeded_minor,
-            detail=f"differs by {format_amount(held_minor, code)}, "
-            f"seeded is {format_amount(seeded_minor, code)}",
+            detail=f"differs by {format_amount(held_minor, code)}",
         )
 
 

@@ -40,9 +40,9 @@ def vezne(stack: Up, *arguments: str) -> Any:
     return json.loads(done.stdout)
 
 
-def post(url: str, body: bytes, token: str = "") -> None:
+def post(url: str, body: bytes, bearer: str = "none") -> None:
     """Post to the mock PSP."""
-    headers = {"authorization": f"Bearer {token}"}
+    headers = {"authorization": f"Bearer {bearer}"}
     httpx.post(url, content=body, headers=headers, timeout=30).raise_for_status()
 
 
