@@ -8,6 +8,8 @@ SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 PROTO_SOURCES := $(shell find protos third_party -name '*.proto') protos/generate.py protos/vezne/type/currencies.json
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --no-emit-find-links --no-header --no-annotate --all-extras pyproject.toml
 STAMP := $(VENV)/.setup-stamp
 
 ##@ Use
@@ -39,6 +41,9 @@ lint: setup ## Format, style, types, imports, contracts, migrations, manifests, 
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code protos
 	@sh protos/check_drift.sh $(BIN)
+	$(BIN)/buf breaking protos --against protos/released.binpb
+	$(BIN)/squawk --no-error-on-unmatched-pattern 'services/*/migrations/versions/*.sql'
+	@sh deploy/k8s/validate.sh $(BIN)
 	$(BIN)/pytest -q tests/tidy
 
 .PHONY: test
@@ -48,6 +53,10 @@ test: setup ## Every test but the benchmarks
 .PHONY: test-unit
 test-unit: setup ## The tests that need no server
 	$(BIN)/pytest -q tests/unit tests/tidy
+
+.PHONY: test-integration
+test-integration: setup ## Each service on a real PostgreSQL: ours, or VEZNE_TEST_DATABASE_URL
+	$(BIN)/pytest tests/integration tests/contract
 
 .PHONY: bench
 bench: setup ## The benchmarks; figures go to .vezne/bench.json
@@ -65,8 +74,11 @@ format: setup ## Format code and contracts
 protos: setup ## Generate gen/ from protos/
 	$(BIN)/python protos/generate.py
 
+.PHONY: docs
+docs: setup ## Write the pages that are generated from the code
+	$(BIN)/python docs/generate.py
+
 .PHONY: lock
-lock: setup ## Compile requirements.lock, with hashes and without addresses
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-emit-find-links --no-header --all-extras --group dev \
-	  pyproject.toml -o requirements.lock
+lock: setup ## Compile the lock files, with hashes and without addresses
+	$(COMPILE) --group dev -o requirements.lock
+	$(COMPILE) --group build --constraint requirements.lock -o deploy/docker/requirements.lock

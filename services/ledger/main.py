@@ -1,10 +1,8 @@
 """The ledger's composition root: the only place that builds things."""
 
-import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from uuid import UUID
 
 from services.kernel.clock import utc_now
 from services.kernel.ids import uuid7
@@ -19,10 +17,9 @@ from services.ledger.application.journal import Journal
 from services.ledger.application.lane import LaneLimits
 from services.ledger.application.lanes import Lanes
 from services.ledger.settings import LedgerSettings
-from services.platform import database, logs, migrations
-from services.platform.health import PortTakenError
-from services.platform.server import Service, Servicer, exit_sentence, serve
-from services.platform.settings import SettingsError, exit_with, load
+from services.platform import database, migrations
+from services.platform.process import run
+from services.platform.server import Service, Servicer, serve
 from vezne.ledger.v1 import (
     account_service_pb2_grpc,
     journal_service_pb2_grpc,
@@ -30,12 +27,11 @@ from vezne.ledger.v1 import (
     tenant_service_pb2_grpc,
 )
 
-_RANDOM = random.SystemRandom()
 
-
-def new_transaction_id(create_micros: int) -> UUID:
+def new_transaction_id(create_micros: int) -> str:
     """Make a transaction's id: a UUID of version 7 of its time."""
-    return uuid7(create_micros // 1_000, _RANDOM.getrandbits(74))
+    # An id must be unique, not secret: the process's own generator is seeded by the system.
+    return uuid7(create_micros // 1_000, random.getrandbits(74))
 
 
 def build(settings: LedgerSettings) -> Callable[[AsyncExitStack], Awaitable[Service]]:
@@ -87,17 +83,4 @@ def build(settings: LedgerSettings) -> Callable[[AsyncExitStack], Awaitable[Serv
 
 def main() -> None:
     """Run the ledger: the command `vezne-ledger`."""
-    try:
-        settings = load(LedgerSettings)
-    except SettingsError as error:
-        exit_with(error)
-    logs.configure(settings.log, "ledger")
-    try:
-        asyncio.run(serve(build(settings), settings.grpc))
-    except database.DatabaseUnavailableError as error:
-        exit_sentence(
-            f"vezne-ledger: PostgreSQL cannot be reached ({error}); "
-            "start it, or correct VEZNE_LEDGER_DATABASE__URL"
-        )
-    except (PortTakenError, database.DatabaseUnfitError) as error:
-        exit_sentence(f"vezne-ledger: {error}")
+    run("vezne-ledger", LedgerSettings, lambda settings: serve(build(settings), settings.grpc))

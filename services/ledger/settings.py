@@ -8,7 +8,6 @@ from pydantic_settings import SettingsConfigDict
 from services.platform.settings import (
     DatabaseSettings,
     GrpcServerSettings,
-    LogSettings,
     ServiceSettings,
 )
 
@@ -29,7 +28,6 @@ class LedgerSettings(ServiceSettings):
 
     database: DatabaseSettings
     grpc: LedgerGrpcSettings = LedgerGrpcSettings()
-    log: LogSettings = LogSettings()
     queue_max: Annotated[
         int, Field(ge=1, description="Transactions that wait in a tenant's lane at most.")
     ] = 20_000

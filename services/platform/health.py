@@ -9,10 +9,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 
 import grpc
-import prometheus_client
 import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
+
+from services.platform.listening import bind
 
 Ping = Callable[[], Awaitable[None]]
 """Raises if the dependency is not there."""
@@ -21,39 +22,6 @@ PING_INTERVAL_S = 2.0
 PING_TIMEOUT_S = 2.0
 
 log = structlog.get_logger("vezne.health")
-
-
-class PortTakenError(Exception):
-    """Another program listens on the port already; the message says which port."""
-
-
-def bind(server: grpc.aio.Server, host: str, port: int, variable: str) -> int:
-    """Let a server listen; return the real port.
-
-    Raises:
-        PortTakenError: the port is in use; `variable` is the setting that changes it.
-    """
-    try:
-        return server.add_insecure_port(f"{host}:{port}")
-    except RuntimeError as error:
-        raise PortTakenError(
-            f"{host}:{port} cannot be listened on: another program has it; stop that, or set "
-            f"{variable} to another port"
-        ) from error
-
-
-def serve_metrics(host: str, port: int) -> None:
-    """Serve /metrics over HTTP, in a thread of its own.
-
-    Raises:
-        PortTakenError: the port is in use.
-    """
-    try:
-        prometheus_client.start_http_server(port, host)
-    except OSError as error:
-        raise PortTakenError(
-            f"{host}:{port} cannot be listened on for metrics: {error.strerror}"
-        ) from error
 
 
 class Health:
@@ -78,7 +46,7 @@ class Health:
         health_pb2_grpc.add_HealthServicer_to_server(self._servicer, server)
 
     def bind(self, host: str, port: int, variable: str) -> int:
-        """Listen on the health-only port; see `bind`."""
+        """Listen on the health-only port; see `listening.bind`."""
         return bind(self._server, host, port, variable)
 
     async def start(self) -> None:

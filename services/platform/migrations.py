@@ -66,6 +66,7 @@ async def _run(config: Config) -> None:
 
 def _run_sync(connection: Connection, service: str) -> None:
     connection.execute(text("SET lock_timeout = '10s'"))
+    connection.execute(text("SET statement_timeout = '15min'"))
     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
     connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {service}"))
     context.configure(

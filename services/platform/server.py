@@ -1,19 +1,20 @@
 """The one way to serve: listen, report health, drain on SIGTERM, close."""
 
 import asyncio
+import gc
 import signal
-import sys
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any
 
 import grpc
 import structlog
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection
 
-from services.platform.health import Health, Ping, bind, serve_metrics
+from services.platform.health import Health, Ping
+from services.platform.listening import bind, serve_metrics
 from services.platform.rpc import RpcInterceptor, RpcPolicy
 from services.platform.settings import GrpcServerSettings
 
@@ -93,7 +94,7 @@ class RunningServer:
             host, self._settings.health_port, f"{prefix}HEALTH_PORT"
         )
         if self._settings.metrics_port is not None:
-            serve_metrics(host, self._settings.metrics_port)
+            serve_metrics(host, self._settings.metrics_port, f"{prefix}METRICS_PORT")
         await self._server.start()
         await self._health.start()
         log.info("serving", port=self.port, health_port=self.health_port, services=self._names)
@@ -120,6 +121,17 @@ def _options(settings: GrpcServerSettings) -> list[tuple[str, int]]:
     ]
 
 
+def _calm_collector() -> None:
+    """Let Python's cycle collector look more rarely.
+
+    A batch makes a hundred thousand objects that live until its commit and then go by themselves;
+    looking through them took a quarter of the ledger's time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 50)
+
+
 async def until_told_to_stop() -> None:
     """Wait for SIGTERM or SIGINT."""
     stopping = asyncio.Event()
@@ -133,6 +145,7 @@ async def serve(
     build: Callable[[AsyncExitStack], Awaitable[Service]], settings: GrpcServerSettings
 ) -> None:
     """Build the service, serve it until SIGTERM or SIGINT, and take it down in order."""
+    _calm_collector()
     # Listened for from the start: a stop that comes while things are built is not lost.
     told = asyncio.create_task(until_told_to_stop())
     async with AsyncExitStack() as stack:
@@ -140,9 +153,3 @@ async def serve(
         await server.start()
         await told
         await server.stop()
-
-
-def exit_sentence(message: str) -> NoReturn:
-    """Print why the process cannot run, in a sentence, and exit with code 1."""
-    sys.stderr.write(f"{message}\n")
-    sys.exit(1)

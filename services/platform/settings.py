@@ -125,6 +125,8 @@ class ServiceSettings(BaseSettings):
         env_nested_delimiter="__", frozen=True, extra="forbid", case_sensitive=False
     )
 
+    log: LogSettings = LogSettings()
+
 
 Settings = TypeVar("Settings", bound=BaseSettings)
 

@@ -17,7 +17,8 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
 from temporalio.worker import Worker
 
-from services.platform.health import Health, Ping, serve_metrics
+from services.platform.health import Health, Ping
+from services.platform.listening import serve_metrics
 from services.platform.server import until_told_to_stop
 from services.platform.settings import Block, Port, Seconds
 
@@ -95,10 +96,10 @@ async def serve_workers(
     async with AsyncExitStack() as stack:
         process = await build(stack)
         health = Health(process.pings)
-        variable = f"VEZNE_{process.name.upper()}_WORKER__HEALTH_PORT"
-        port = health.bind(settings.host, settings.health_port, variable)
+        prefix = f"VEZNE_{process.name.upper()}_WORKER__"
+        port = health.bind(settings.host, settings.health_port, f"{prefix}HEALTH_PORT")
         if settings.metrics_port is not None:
-            serve_metrics(settings.host, settings.metrics_port)
+            serve_metrics(settings.host, settings.metrics_port, f"{prefix}METRICS_PORT")
         await health.start()
         for worker in process.workers:
             await stack.enter_async_context(worker)

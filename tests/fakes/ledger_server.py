@@ -68,6 +68,7 @@ class LedgerClient:
     """Stubs of a ledger, and short ways to call it."""
 
     channel: grpc.aio.Channel
+    port: int
 
     def __post_init__(self) -> None:
         self.tenants = TenantServiceStub(self.channel)
@@ -152,4 +153,4 @@ async def running_ledger(chosen: LedgerSettings) -> AsyncIterator[LedgerClient]:
         await server.start()
         stack.push_async_callback(server.stop)
         async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
-            yield LedgerClient(channel)
+            yield LedgerClient(channel, server.port)

@@ -74,7 +74,7 @@ def entry(found: EntryView) -> Entry:
 def transaction(found: TransactionView) -> Transaction:
     """Build a transaction."""
     return Transaction(
-        transaction_id=str(found.transaction_id),
+        transaction_id=found.transaction_id,
         sequence=found.sequence,
         request_id=found.request_id,
         kind=found.kind,

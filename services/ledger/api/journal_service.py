@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from typing import cast
-from uuid import UUID
 
 from services.ledger.api import building, parsing
 from services.ledger.application.journal import AsOf, Journal
@@ -26,9 +25,7 @@ class JournalService(JournalServiceServicer):
         found = await self._journal.transaction(
             request.tenant_id,
             sequence=request.sequence if request.HasField("sequence") else None,
-            transaction_id=(
-                UUID(request.transaction_id) if request.HasField("transaction_id") else None
-            ),
+            transaction_id=(request.transaction_id if request.HasField("transaction_id") else None),
             request_id=request.request_id if request.HasField("request_id") else None,
         )
         return pb.GetTransactionResponse(transaction=building.transaction(found))
@@ -150,7 +147,7 @@ def _through(request: pb.ListEntriesRequest) -> AsOf:
 def _line(found: StatementLine) -> pb.StatementEntry:
     return pb.StatementEntry(
         entry=building.entry(found.entry),
-        transaction_id=str(found.transaction_id),
+        transaction_id=found.transaction_id,
         sequence=found.sequence,
         kind=found.kind,
         effective_time=parsing.timestamp(found.effective_micros),

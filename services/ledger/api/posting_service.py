@@ -75,7 +75,7 @@ def _result(decision: Decision) -> pb.BatchResult:
 
 def _posted(decision: Posted) -> pb.PostedTransaction:
     return pb.PostedTransaction(
-        transaction_id=str(decision.transaction_id),
+        transaction_id=decision.transaction_id,
         sequence=decision.sequence,
         create_time=parsing.timestamp(decision.create_micros),
         balances=[building.balances(balance) for balance in decision.balances],

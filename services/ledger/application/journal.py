@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from uuid import UUID
 
 from services.kernel.money import INT64_MAX, INT64_MIN
 from services.ledger.application.ports import JournalStore
@@ -90,7 +89,7 @@ class Journal:
         tenant_id: str,
         *,
         sequence: int | None = None,
-        transaction_id: UUID | None = None,
+        transaction_id: str | None = None,
         request_id: str | None = None,
     ) -> TransactionView:
         """Return one transaction.

@@ -9,7 +9,6 @@ nobody else has written.
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from uuid import UUID
 
 import structlog
 
@@ -53,7 +52,7 @@ class Lane:
         tenant_id: str,
         store: BookStore,
         clock: Clock,
-        new_id: Callable[[int], UUID],
+        new_id: Callable[[int], str],
         limits: LaneLimits,
     ) -> None:
         self._tenant_id = tenant_id

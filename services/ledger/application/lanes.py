@@ -2,7 +2,6 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
-from uuid import UUID
 
 from services.kernel.clock import Clock
 from services.ledger.application.lane import Lane, LaneLimits
@@ -22,7 +21,7 @@ class Lanes:
         self,
         store: BookStore,
         clock: Clock,
-        new_id: Callable[[int], UUID],
+        new_id: Callable[[int], str],
         limits: LaneLimits,
     ) -> None:
         self._make: Callable[[str], Lane] = lambda tenant_id: Lane(

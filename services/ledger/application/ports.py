@@ -4,7 +4,6 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
-from uuid import UUID
 
 from services.ledger.domain.accounts import Account
 from services.ledger.domain.commands import Post
@@ -120,7 +119,7 @@ class JournalStore(Protocol):
         tenant_id: str,
         *,
         sequence: int | None = None,
-        transaction_id: UUID | None = None,
+        transaction_id: str | None = None,
         request_id: str | None = None,
     ) -> TransactionView | None:
         """Return one transaction, by one of its names."""

@@ -4,7 +4,6 @@ It is pure: the caller loads what a command needs, keeps the head locked, and wr
 """
 
 from collections.abc import Callable, MutableMapping, Sequence
-from uuid import UUID
 
 from services.kernel.money import INT64_MAX, INT64_MIN
 from services.ledger.domain import chain
@@ -44,7 +43,7 @@ class Book:
         accounts: MutableMapping[str, Account],
         known: MutableMapping[str, Known],
         now_micros: int,
-        new_id: Callable[[int], UUID],
+        new_id: Callable[[int], str],
     ) -> None:
         self.head = head
         self.accounts = accounts
@@ -116,7 +115,7 @@ class Book:
             command.request_hash,
             head.tenant_id,
             sequence,
-            str(transaction_id),
+            transaction_id,
             command.request_id,
             create_micros,
             [
@@ -173,24 +172,27 @@ def _forbidden(command: Post, touched: Sequence[Account], create_micros: int) ->
             "The effective time is more than five minutes in the future",
             {},
         )
+    for account, (_, _, amount) in zip(touched, command.entries, strict=True):
+        if not (account.open_to_debits if amount > 0 else account.open_to_credits):
+            return _barred(command, touched)
+    return None
+
+
+def _barred(command: Post, touched: Sequence[Account]) -> Refused:
+    """Refuse for the first account that is closed, or else for the first that is frozen so."""
     barred = [
         account
         for account, (_, _, amount) in zip(touched, command.entries, strict=True)
         if not (account.open_to_debits if amount > 0 else account.open_to_credits)
     ]
-    return _barred(barred) if barred else None
-
-
-def _barred(accounts: Sequence[Account]) -> Refused:
-    """Refuse for the first closed account, or else for the first frozen one."""
-    for account in accounts:
+    for account in barred:
         if account.policy.state is AccountState.CLOSED:
             return Refused(
                 Reason.ACCOUNT_CLOSED,
                 f"{account.account_id} is closed",
                 {"account_id": account.account_id},
             )
-    account_id = accounts[0].account_id
+    account_id = barred[0].account_id
     return Refused(
         Reason.ACCOUNT_FROZEN,
         f"{account_id} is frozen on this side",

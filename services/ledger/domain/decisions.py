@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
-from uuid import UUID
 
 from services.ledger.domain.accounts import Account, Policy
 from services.ledger.domain.reasons import Reason
@@ -24,7 +23,7 @@ class AccountBalances(NamedTuple):
 class Posted(NamedTuple):
     """A recorded transaction, and the balances of the accounts that it touched."""
 
-    transaction_id: UUID
+    transaction_id: str
     sequence: int
     create_micros: int
     balances: Sequence[AccountBalances]
@@ -82,7 +81,7 @@ class TransactionRow(NamedTuple):
     """A row of `transactions`."""
 
     sequence: int
-    transaction_id: UUID
+    transaction_id: str
     request_id: str
     request_hash: bytes
     kind: str

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from uuid import UUID
 
 from services.ledger.domain.accounts import AccountKind
 from services.ledger.domain.decisions import AccountBalances
@@ -44,7 +43,7 @@ class EntryView:
 class TransactionView:
     """A recorded transaction with its entries, or with those that a filter let through."""
 
-    transaction_id: UUID
+    transaction_id: str
     sequence: int
     request_id: str
     kind: str
@@ -62,7 +61,7 @@ class StatementLine:
     """An entry of an account statement, with what is said of its transaction."""
 
     entry: EntryView
-    transaction_id: UUID
+    transaction_id: str
     sequence: int
     kind: str
     effective_micros: int

@@ -6,7 +6,6 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from uuid import UUID
 
 import asyncpg
 import grpc
@@ -163,7 +162,7 @@ class Copy:
         for _ in range(2 * BATCH):
             self._sequence += 1
             number = self._sequence
-            name: UUID = uuid7(int(now.timestamp() * 1000), random.getrandbits(74))
+            name = uuid7(int(now.timestamp() * 1000), random.getrandbits(74))
             hash_ = random.randbytes(32)
             transactions.append(
                 ("copy", number, name, f"copy-{name}", hash_, "bench.transfer", None, now, "", "",

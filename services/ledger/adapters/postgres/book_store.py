@@ -394,7 +394,7 @@ def _decision(
     if row["sequence"] is None:
         return Refused(Reason(row["reason"]), row["message"], row["metadata"])
     return Posted(
-        row["transaction_id"],
+        str(row["transaction_id"]),
         row["sequence"],
         to_micros(row["create_time"]),
         list(after[row["sequence"]].values()),

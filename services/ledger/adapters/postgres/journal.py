@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import Row, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -79,7 +78,7 @@ class PostgresJournal:
         tenant_id: str,
         *,
         sequence: int | None = None,
-        transaction_id: UUID | None = None,
+        transaction_id: str | None = None,
         request_id: str | None = None,
     ) -> TransactionView | None:
         async with self._reading() as connection:
@@ -113,7 +112,7 @@ class PostgresJournal:
             return [
                 StatementLine(
                     _entry(row),
-                    row.transaction_id,
+                    str(row.transaction_id),
                     row.sequence,
                     row.kind,
                     to_micros(row.effective_time),
@@ -236,7 +235,7 @@ async def _transactions(
     )
     return [
         TransactionView(
-            row.transaction_id,
+            str(row.transaction_id),
             row.sequence,
             row.request_id,
             row.kind,
