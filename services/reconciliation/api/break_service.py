@@ -4,7 +4,7 @@ from services.platform.paging import Page
 from services.platform.rpc import Context
 from services.reconciliation.api import building, parsing
 from services.reconciliation.api.run_service import PAGE_DEFAULT, PAGE_MOST
-from services.reconciliation.application.ports import BreakPosition
+from services.reconciliation.application.questions import BreakPosition
 from services.reconciliation.application.reading import Runs
 from vezne.reconciliation.v1 import break_service_pb2 as pb
 from vezne.reconciliation.v1.break_service_pb2_grpc import BreakServiceServicer

@@ -6,7 +6,7 @@ from datetime import datetime
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.kernel.clock import to_micros
-from services.reconciliation.application.ports import BreakView
+from services.reconciliation.application.questions import BreakView
 from services.reconciliation.domain import runs
 from services.reconciliation.domain.links import Links
 from services.reconciliation.domain.rows import Side

@@ -3,7 +3,7 @@
 from datetime import date
 
 from services.kernel.errors import DomainError, Violation
-from services.reconciliation.application.ports import BreakFilter, RunFilter
+from services.reconciliation.application.questions import BreakFilter, RunFilter
 from services.reconciliation.domain.inputs import RunScope
 from services.reconciliation.domain.reasons import CATEGORIES, Reason
 from services.reconciliation.domain.runs import RunMode, RunRequest, RunTrigger

@@ -7,7 +7,7 @@ from services.platform.rpc import Context
 from services.reconciliation.api import parsing
 from services.reconciliation.api.building import RunBuilder
 from services.reconciliation.api.statements import statement
-from services.reconciliation.application.ports import RunPosition
+from services.reconciliation.application.questions import RunPosition
 from services.reconciliation.application.reading import Runs
 from services.reconciliation.application.starting import RunStarter
 from vezne.reconciliation.v1 import run_service_pb2 as pb

@@ -5,14 +5,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import date
 
 from services.kernel.money import UnknownCurrencyError, currency
-from services.reconciliation.application.ports import (
+from services.reconciliation.application.ports import Gateway, RunReader
+from services.reconciliation.application.questions import (
     BreakFilter,
     BreakPosition,
     BreakView,
-    Gateway,
     RunFilter,
     RunPosition,
-    RunReader,
 )
 from services.reconciliation.domain.inputs import RunScope
 from services.reconciliation.domain.reasons import Reason, ReconciliationError

@@ -10,12 +10,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.reconciliation.adapters.postgres.reader import PostgresReader
-from services.reconciliation.application.ports import (
-    BreakFilter,
-    ClaimLostError,
-    RunFilter,
-    RunPosition,
-)
+from services.reconciliation.application.ports import ClaimLostError
+from services.reconciliation.application.questions import BreakFilter, RunFilter, RunPosition
 from services.reconciliation.domain.reasons import ReconciliationError
 from services.reconciliation.domain.runs import (
     Predecessor,

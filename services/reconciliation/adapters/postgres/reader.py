@@ -12,7 +12,7 @@ from sqlalchemy.types import Text, Uuid
 
 from services.reconciliation.adapters.postgres import rows
 from services.reconciliation.adapters.postgres.unit import store_unit
-from services.reconciliation.application.ports import (
+from services.reconciliation.application.questions import (
     BreakFilter,
     BreakPosition,
     BreakView,
