@@ -48,7 +48,7 @@ lint: setup ## Format, style, types, imports, contracts, migrations, manifests, 
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code protos
-	@sh protos/check_drift.sh $(BIN)
+	$(BIN)/python protos/generate.py --check
 	$(BIN)/buf breaking protos --against protos/released.binpb
 	$(BIN)/squawk --no-error-on-unmatched-pattern 'services/*/migrations/versions/*.sql'
 	@sh deploy/k8s/validate.sh $(BIN)

@@ -188,15 +188,20 @@ async def check_fit(engine: AsyncEngine) -> None:
         DatabaseUnfitError: it is too old, or commits are not durable.
         DatabaseUnavailableError: it cannot be reached.
     """
-    async with unit_of_work(engine) as work:
-        row = (
-            await work.connection.execute(
-                text(
-                    "SELECT current_setting('server_version_num')::int / 10000,"
-                    " current_setting('synchronous_commit'), current_setting('fsync')"
+    try:
+        async with unit_of_work(engine) as work:
+            row = (
+                await work.connection.execute(
+                    text(
+                        "SELECT current_setting('server_version_num')::int / 10000,"
+                        " current_setting('synchronous_commit'), current_setting('fsync')"
+                    )
                 )
-            )
-        ).one()
+            ).one()
+    except DatabaseUnavailableError as error:
+        raise DatabaseUnavailableError(
+            f"PostgreSQL cannot be reached ({error}); start it, or correct the DATABASE__URL"
+        ) from error
     version, synchronous_commit, fsync = row
     if version < VERSION_MIN:
         raise DatabaseUnfitError(

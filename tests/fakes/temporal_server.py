@@ -46,7 +46,9 @@ async def running_temporal() -> AsyncIterator[TemporalServer]:
     ) as environment:
         skipping = environment.client
         address = skipping.service_client.config.target_host
-        plain = await Client.connect(address, data_converter=pydantic_data_converter)
+        plain = await Client.connect(
+            address, data_converter=pydantic_data_converter, identity="tests"
+        )
         yield TemporalServer(address, plain, skipping)
 
 

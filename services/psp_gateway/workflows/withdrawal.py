@@ -186,7 +186,9 @@ class WithdrawalWorkflow:
 
 
 def _check_in_review(standing: Standing) -> None:
-    if not standing.in_review:
+    # What is known here may be a moment old: before the rules were asked, the row decides.
+    may_be_by_now = standing.step in ("RESERVE", "ASK_RULES")
+    if not standing.in_review and not may_be_by_now:
         raise _refused("WITHDRAWAL_NOT_IN_REVIEW", f"The withdrawal is {standing.state}")
 
 

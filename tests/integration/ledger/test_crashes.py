@@ -159,7 +159,7 @@ async def test_connections_lost_while_idle_fail_nobody(databases: Databases) -> 
         await asyncio.gather(*(client.posted("idle", "bank") for _ in range(10)))
         async with owner(databases) as connection, asyncio.timeout(PATIENCE_S):
             await connection.execute(END_BACKENDS)
-            while await connection.fetch(f"SELECT pid FROM {OURS}"):  # noqa: S608 - our own words.
+            while await connection.fetch(f"SELECT pid FROM {OURS}"):
                 await asyncio.sleep(0.005)
         await asyncio.gather(*(client.posted("idle", "bank") for _ in range(10)))
         answer = await client.post("idle", "r", transfer("bank", "player", 1))

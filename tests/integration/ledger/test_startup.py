@@ -56,12 +56,12 @@ async def variants(databases: Databases, taken: int) -> dict[str, Bad]:
         "no tables": Bad(environment(empty.url("ledger")), 1, ("run: vezne migrate ledger",)),
         "older tables": Bad(environment(old.url("ledger")), 1, ("are at revision old",)),
         "no server": Bad(
-            environment(nowhere), 1, ("cannot be reached", "VEZNE_LEDGER_DATABASE__URL")
+            environment(nowhere), 1, ("cannot be reached", "correct the DATABASE__URL")
         ),
         "no database": Bad(
             environment(good.replace(f"/{name}?", "/no_such?")),
             1,
-            ('"no_such" does not exist', "VEZNE_LEDGER_DATABASE__URL"),
+            ('"no_such" does not exist', "correct the DATABASE__URL"),
         ),
         "a wrong password": Bad(
             environment(good.replace(databases.password, "wrong")), 1, ("password",)

@@ -22,10 +22,10 @@ from services.reconciliation.domain.pots import pots_of
 from services.reconciliation.domain.reasons import ReconciliationError
 from services.reconciliation.domain.rows import Side
 from services.reconciliation.domain.steps import ReportState
-from tests.fakes.gateway_server import FakeGateway, running_gateway
 from tests.fakes.ledger_server import LedgerClient as PostingClient
 from tests.fakes.ledger_server import running_ledger, settings, transfer
 from tests.fakes.recon_world import MONDAY, World
+from tests.fakes.telling_gateway_server import FakeGateway, running_gateway
 from vezne.psp_gateway.v1.event_pb2 import EventMovement
 from vezne.type.v1.movement_pb2 import MOVEMENT_KIND_UNSPECIFIED, POT_CLEARING
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
@@ -121,7 +120,7 @@ def test_the_worked_example_is_the_ledgers() -> None:
         request_hash,
         "acme",
         1,
-        str(UUID("019b76da-a800-7000-8000-000000000001")),
+        "019b76da-a800-7000-8000-000000000001",
         "deposit-1",
         1_767_225_601_000_000,
         [1234, 0, 0, 1, 1234, 0, 0, 1],
@@ -182,7 +181,6 @@ def altered(value: Any) -> Any:
     others: dict[type, Callable[[Any], Any]] = {
         bytes: lambda old: bytes([old[0] ^ 1]) + old[1:],
         int: lambda old: old + 1,
-        UUID: lambda old: UUID(int=old.int + 1),
         str: lambda old: f"{old}x",
         dict: lambda old: {**old, "more": "x"},
         tuple: lambda old: (*old, "x"),
