@@ -3,6 +3,7 @@
 Run by `make docs`; a tidy test fails when a page is not what this writes.
 """
 
+import json
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -150,6 +151,24 @@ def errors_page() -> str:
     return "\n".join(lines)
 
 
+def reasons_file() -> str:
+    """Return what `vezne errors` knows: each reason by service, with its meaning and code."""
+    reasons: dict[str, dict[str, dict[str, str]]] = {}
+    enums = comments()
+    for service in SERVICES:
+        found = reasons.setdefault(service.name, {})
+        for value in enums[service.name].value[1:]:
+            reason = value.name.split("_REASON_", 1)[1]
+            text = value.options.uninterpreted_option[0].string_value.decode()
+            category = service.categories[reason]
+            found[reason] = {
+                "meaning": " ".join(text.split()),
+                "code": CODES[category].name,
+                "advice": ADVICE[category],
+            }
+    return f"{json.dumps(reasons, indent=1, sort_keys=True)}\n"
+
+
 def configuration_page() -> str:
     """Return docs/operate/configuration.md."""
     lines = [CONFIGURATION_HEAD]
@@ -185,6 +204,7 @@ def _default(field: FieldInfo) -> str:
 PAGES = {
     ROOT / "docs/integrate/errors.md": errors_page,
     ROOT / "docs/operate/configuration.md": configuration_page,
+    ROOT / "services/cli/reasons.json": reasons_file,
 }
 
 

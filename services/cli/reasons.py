@@ -50,8 +50,8 @@ def errors(
                 ("reason", wanted),
                 ("service", service),
                 ("meaning", explained["meaning"]),
-                ("gRPC code", explained.get("code", "")),
-                ("what to do", explained.get("advice", "")),
+                ("gRPC code", explained["code"]),
+                ("what to do", explained["advice"]),
             ]
         )
         typer.echo()

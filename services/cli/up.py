@@ -76,6 +76,8 @@ async def _up(
             with step(f"opening the tenant {tenant}"):
                 await _open(tenant, ports)
         _say_where(stack)
+        if not folder.is_new and not fresh:
+            note("the mock provider has forgotten what it held before; --fresh forgets the rest")
         await stack.until_a_process_dies()
 
 

@@ -50,6 +50,8 @@ class Manifest:
 class DataFolder:
     """The folder of one stack.
 
+    `is_new` says whether it held nothing before.
+
     Args:
         path: made, with its parents, if it is not there.
 
@@ -59,6 +61,7 @@ class DataFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path.resolve()
+        self.is_new = not self.secrets.exists()
         self._make()
         free_mib = shutil.disk_usage(self.path).free // 2**20
         if free_mib < FREE_MIB_MIN:
