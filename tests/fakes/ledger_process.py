@@ -98,4 +98,4 @@ class LedgerProcess:
         """Open a channel that connects again at once after its server was away."""
         options = [(f"grpc.{name}_reconnect_backoff_ms", 50) for name in ("initial", "min", "max")]
         async with grpc.aio.insecure_channel(f"127.0.0.1:{self.port}", options) as channel:
-            yield LedgerClient(channel)
+            yield LedgerClient(channel, self.port)

@@ -78,7 +78,7 @@ async def variants(databases: Databases, taken: int) -> dict[str, Bad]:
             (f":{taken} ", "VEZNE_LEDGER_GRPC__HEALTH_PORT"),
         ),
         "a taken metrics port": Bad(
-            environment(good, GRPC__METRICS_PORT=str(taken)), 1, (f":{taken} ", "metrics")
+            environment(good, GRPC__METRICS_PORT=str(taken)), 1, (f":{taken} ", "METRICS_PORT")
         ),
     }
 
