@@ -1,5 +1,6 @@
 """The ledger's database from outside: locks that make it wait, and an audit of what it holds."""
 
+import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from itertools import pairwise
@@ -40,6 +41,20 @@ async def heads_locked(databases: Databases) -> AsyncIterator[None]:
     async with owner(databases) as connection, connection.transaction():
         await connection.execute("LOCK TABLE ledger.heads IN ACCESS EXCLUSIVE MODE")
         yield
+
+
+_WAITING = """
+SELECT count(*) FROM pg_stat_activity
+WHERE application_name = 'vezne-ledger' AND wait_event_type = 'Lock'
+    AND datname = current_database()
+"""
+
+
+async def until_it_waits(databases: Databases) -> None:
+    """Return once the ledger waits for a lock, which somebody holds."""
+    async with owner(databases) as connection, asyncio.timeout(10):
+        while not await connection.fetchval(_WAITING):
+            await asyncio.sleep(0.005)
 
 
 _SEQUENCES = """

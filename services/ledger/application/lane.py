@@ -150,7 +150,9 @@ class Lane:
                 self._forget()
                 raise WholeBatchError from error
             except Exception:
-                log.exception("transaction_failed", tenant=self._tenant_id)
+                log.exception(
+                    "transaction_failed", tenant=self._tenant_id, request_id=post.request_id
+                )
                 self._forget()
                 decisions.append(_FAILED)
             else:

@@ -15,7 +15,7 @@ from tests.fakes.ledger_server import (
     settings,
     transfer,
 )
-from tests.fakes.ledger_sql import head_locked
+from tests.fakes.ledger_sql import head_locked, until_it_waits
 from tests.fakes.refusals import refusal
 from vezne.ledger.v1.account_pb2 import Account
 from vezne.ledger.v1.journal_service_pb2 import ExportEntriesRequest, GetTrialBalanceRequest
@@ -56,24 +56,28 @@ async def test_a_full_queue_refuses_at_once(databases: Databases) -> None:
     async with running_ledger(settings(databases.url("ledger"), queue_max=1)) as client:
         async with head_locked(databases, TENANT):
             in_commit = asyncio.create_task(
-                client.post(TENANT, "q-1", transfer("bank", "player", 1))
+                client.post(TENANT, "q-0", transfer("bank", "player", 1))
             )
-            refused = []
-            tasks = []
-            while not refused:
-                number = len(tasks) + 2
-                task = asyncio.create_task(
+            await until_it_waits(databases)
+            more = [
+                asyncio.create_task(
                     client.post(TENANT, f"q-{number}", transfer("bank", "player", 1))
                 )
-                tasks.append(task)
-                await asyncio.wait([task], timeout=0.05)
-                refused = [one for one in tasks if one.done()]
-            found = await refusal(refused[0])
-        await in_commit
-        waited = [one for one in tasks if one not in refused]
-        assert [(await one).replayed for one in waited] == [False]
+                for number in range(1, 6)
+            ]
+            while sum(task.done() for task in more) < len(more) - 1:
+                await asyncio.wait(
+                    [task for task in more if not task.done()],
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+            [waiting] = [task for task in more if not task.done()]
+            refused = [await refusal(task) for task in more if task is not waiting]
+        assert not (await in_commit).replayed
+        assert not (await waiting).replayed
 
-    assert (found.code, found.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL")
+    assert {(one.code, one.reason) for one in refused} == {
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL")
+    }
 
 
 def name(number: int) -> str:

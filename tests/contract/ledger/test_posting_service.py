@@ -19,7 +19,7 @@ from tests.fakes.refusals import Refusal, refusal
 from vezne.ledger.v1.account_pb2 import AccountState, FrozenSide
 from vezne.ledger.v1.posting_service_pb2 import BatchItem, BatchPostTransactionsRequest
 from vezne.ledger.v1.reason_pb2 import LedgerReason
-from vezne.ledger.v1.transaction_pb2 import HoldOptions, NewTransaction
+from vezne.ledger.v1.transaction_pb2 import HoldOptions, NewEntry, NewTransaction
 
 TENANT = "acme"
 INT64_MAX = 2**63 - 1
@@ -52,6 +52,13 @@ def with_hold() -> NewTransaction:
     return held
 
 
+def with_entry(**chosen: object) -> NewTransaction:
+    """A transaction whose second entry asks for what is not built yet."""
+    asked = transfer("bank", "player", 1)
+    asked.entries[1].MergeFrom(NewEntry(**chosen))  # type: ignore[arg-type]  # Fields.
+    return asked
+
+
 def far_ahead() -> NewTransaction:
     ahead = transfer("bank", "player", 1)
     ahead.effective_time.seconds = 250_000_000_000
@@ -62,6 +69,21 @@ def far_ahead() -> NewTransaction:
 REFUSED: dict[str, tuple[NewTransaction, Reason, dict[str, str]]] = {
     "no entries": (NewTransaction(kind="k"), Reason.INVALID_REQUEST, {}),
     "a hold": (with_hold(), Reason.NOT_IMPLEMENTED, {"field": "transaction.hold"}),
+    "a version expected": (
+        with_entry(expected_account_version=0),
+        Reason.NOT_IMPLEMENTED,
+        {"field": "transaction.entries[1].expected_account_version"},
+    ),
+    "an available amount expected": (
+        with_entry(expected_min_available_minor=0),
+        Reason.NOT_IMPLEMENTED,
+        {"field": "transaction.entries[1].expected_min_available_minor"},
+    ),
+    "up to what is available": (
+        with_entry(up_to_available=True),
+        Reason.NOT_IMPLEMENTED,
+        {"field": "transaction.entries[1].up_to_available"},
+    ),
     "an unequal sum": (
         NewTransaction(kind="k", entries=[entry("bank", 5), entry("player", -4)]),
         Reason.UNBALANCED,
@@ -179,6 +201,18 @@ async def test_a_final_refusal_is_one_for_ever(
     assert item.refusal.message == first.message
     assert reused.code is grpc.StatusCode.ALREADY_EXISTS
     assert reused.reason == "REQUEST_ID_REUSED"
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, (_, reason, _) in REFUSED.items() if reason in OF_SHAPE]
+)
+async def test_a_wrong_shape_does_nothing(ledger: LedgerClient, name: str) -> None:
+    """What was refused for its shape is not remembered: its request id is still free."""
+    request_id = f"shape {name}".replace(" ", "-")
+    await refused(ledger, request_id, REFUSED[name][0])
+    answer = await ledger.post(TENANT, request_id, transfer("bank", "bank", 1))
+
+    assert not answer.replayed
 
 
 async def test_a_missing_account_is_not_remembered(ledger: LedgerClient) -> None:

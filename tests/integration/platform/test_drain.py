@@ -8,22 +8,10 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from services.local.databases import Databases
 from tests.fakes.ledger_process import LedgerProcess
 from tests.fakes.ledger_server import asset, liability, transfer
-from tests.fakes.ledger_sql import audit, head_locked, owner
+from tests.fakes.ledger_sql import audit, head_locked, until_it_waits
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
-WAITING = """
-SELECT count(*) FROM pg_stat_activity
-WHERE application_name = 'vezne-ledger' AND wait_event_type = 'Lock'
-    AND datname = current_database()
-"""
-
-
-async def someone_waits(databases: Databases) -> None:
-    """Wait until the ledger waits for a lock."""
-    async with owner(databases) as connection, asyncio.timeout(10):
-        while not await connection.fetchval(WAITING):
-            await asyncio.sleep(0.005)
 
 
 async def state(process: LedgerProcess, name: str) -> int:
@@ -49,7 +37,7 @@ async def test_a_call_in_progress_ends_well_after_sigterm(
         await client.open("acme", asset("bank"), liability("player"))
         async with head_locked(databases, "acme"):
             call = asyncio.create_task(client.post("acme", "last", transfer("bank", "player", 7)))
-            await someone_waits(databases)
+            await until_it_waits(databases)
             await told_to_end(process)
             assert await state(process, "") == NOT_SERVING
             assert await state(process, "liveness") == SERVING
@@ -84,7 +72,7 @@ async def test_what_was_taken_is_decided_though_its_caller_left(
         await client.open("left", asset("bank"), liability("player"))
         async with head_locked(databases, "left"):
             call = asyncio.create_task(client.post("left", "r", transfer("bank", "player", 7)))
-            await someone_waits(databases)
+            await until_it_waits(databases)
             call.cancel()
             await asyncio.wait([call])
             await told_to_end(process)

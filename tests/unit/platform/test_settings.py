@@ -144,8 +144,8 @@ def test_every_variable_can_be_listed() -> None:
     """The names that the documentation is generated from, in the order of the fields."""
     names = [*variables(Sample, "VEZNE_SAMPLE_")]
 
-    assert names[:2] == ["VEZNE_SAMPLE_LOG__LEVEL", "VEZNE_SAMPLE_LOG__FORMAT"]
-    assert names[2:5] == [
+    first = names.index("VEZNE_SAMPLE_INNER__MUST")
+    assert names[first : first + 3] == [
         "VEZNE_SAMPLE_INNER__MUST",
         "VEZNE_SAMPLE_INNER__MAY",
         "VEZNE_SAMPLE_OPTIONAL__MUST",
