@@ -49,10 +49,6 @@ async def variants(databases: Databases, taken: int) -> dict[str, Bad]:
                 "VEZNE_LEDGER_COMMIT_MAX: Input should be greater",
             ),
         ),
-        "no URL": Bad(environment("mysql://u:top-secret@h/d"), 2, ("DATABASE__URL: Value error",)),
-        "a broken URL": Bad(
-            environment("postgresql://u:top-secret@h:port/d"), 2, ("is not a URL like",)
-        ),
         "no tables": Bad(environment(empty.url("ledger")), 1, ("run: vezne migrate ledger",)),
         "older tables": Bad(environment(old.url("ledger")), 1, ("are at revision old",)),
         "no server": Bad(
@@ -107,8 +103,6 @@ async def ends(databases: Databases) -> AsyncIterator[dict[str, tuple[Bad, int |
 NAMES = [
     "nothing set",
     "a misspelt setting",
-    "no URL",
-    "a broken URL",
     "no tables",
     "older tables",
     "no server",
