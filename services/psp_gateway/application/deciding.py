@@ -116,15 +116,44 @@ async def _lock_with_deposit(unit: GatewayUnit, subject: Subject) -> Rows | None
     return Rows(row or fresh, parent)
 
 
-async def postings_stand(unit: GatewayUnit, subject: Subject, rows: Rows) -> bool:
+async def postings_stand(unit: GatewayUnit, subject: Subject, deposit_id: str) -> bool:
     """Return whether every posting of the object, and of its deposit, stands in the ledger."""
     if subject.object_type is ObjectType.PROVIDER_ACCOUNT and not subject.sweep_id:
         # Each of these facts stands alone, and nobody can refuse its posting.
         return True
     unfinished = unit.intents.unfinished
-    if rows.deposit and await unfinished(ObjectType.DEPOSIT, rows.deposit.deposit_id, ""):
+    if deposit_id and await unfinished(ObjectType.DEPOSIT, deposit_id, ""):
         return False
     return not await unfinished(subject.object_type, subject.object_id, subject.row_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is seen of an object without a lock."""
+
+    chart: PlayerChart | None = None
+    """The accounts of the player whose money it is; None if nobody's, or if it is not there."""
+    stands: bool = True
+    """Whether all its postings stand: what the ledger says of the player then counts them."""
+
+
+async def look(unit: GatewayUnit, subject: Subject) -> Seen:
+    """Look at an object before anything is locked."""
+    match subject.object_type:
+        case ObjectType.PROVIDER_ACCOUNT:
+            return Seen()
+        case ObjectType.PLAYER:
+            chart: PlayerChart | None = PlayerChart(subject.object_id, subject.currency_code)
+            return Seen(chart, await postings_stand(unit, subject, ""))
+        case ObjectType.REFUND | ObjectType.DISPUTE:
+            known = await unit.objects.deposit_of(subject.object_type, subject.object_id)
+            deposit_id = known or subject.deposit_id
+            chart = None
+            if deposit_id:
+                chart = await unit.objects.player_of(ObjectType.DEPOSIT, deposit_id)
+            return Seen(chart, await postings_stand(unit, subject, deposit_id))
+    chart = await unit.objects.player_of(subject.object_type, subject.object_id)
+    return Seen(chart, await postings_stand(unit, subject, ""))
 
 
 def decide(  # noqa: PLR0911 - one case a machine.
@@ -167,18 +196,6 @@ def answer(  # noqa: PLR0911 - one case a machine.
             return provider_account.refused(row.at, posting, refusal)
         case ProviderAccount() as row:
             return provider_account.refused(row, posting, refusal)
-
-
-def player_chart(rows: Rows) -> PlayerChart | None:
-    """Return the accounts of the player whose money it is, in the currency of that money."""
-    match rows.row:
-        case PlayerChart() as row:
-            return row
-        case Withdrawal() as row:
-            return PlayerChart(row.player_id, row.amount.currency_code)
-        case Deposit() as row:
-            return row.charts()[1]
-    return rows.deposit.charts()[1] if rows.deposit else None
 
 
 def _parent(rows: Rows) -> Deposit:

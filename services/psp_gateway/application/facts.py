@@ -19,6 +19,7 @@ from services.psp_gateway.application.deciding import (
     answer,
     decide,
     lock,
+    look,
     postings_stand,
     subject_of,
 )
@@ -44,7 +45,7 @@ from services.psp_gateway.application.records import (
 )
 from services.psp_gateway.domain import facts
 from services.psp_gateway.domain.accounts import PlayerChart, ProviderAccount
-from services.psp_gateway.domain.facts import Fact, ObjectType
+from services.psp_gateway.domain.facts import Fact
 from services.psp_gateway.domain.machine import Decision, Refusal, Situation, Verdict, deferred
 from services.psp_gateway.domain.objects import Deposit, Dispute, Refund, Sweep, Withdrawal
 
@@ -101,6 +102,17 @@ class Brought:
         return self.decision.verdict
 
 
+_NOTHING = Holdings()
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """What was seen before the lock."""
+
+    holdings: Holdings = _NOTHING
+    stands: bool = True
+
+
 class Facts:
     """Takes facts in."""
 
@@ -134,7 +146,7 @@ class Facts:
             Exception: what `guard` or `also` raises; nothing was written.
         """
         subject = subject_of(news.fact, news.at, news.deposit_id)
-        holdings = await self._holdings_for(news, subject)
+        before = await self._look_before(news, subject)
         intents: Sequence[Intent] = ()
         async with self._store.open(news.tenant_id) as unit:
             rows = await lock(unit, subject)
@@ -143,7 +155,7 @@ class Facts:
             else:
                 if guard:
                     await guard(unit, rows)
-                situation = await self._situation(unit, subject, rows, news.fact, holdings)
+                situation = await self._situation(unit, subject, rows, news.fact, before)
                 decision = decide(rows, news.fact, situation)
                 intents = await self._write(unit, news, subject, decision)
             if also:
@@ -178,26 +190,29 @@ class Facts:
     # --- the decision ----------------------------------------------------------------------------
 
     async def _situation(
-        self, unit: GatewayUnit, subject: Subject, rows: Rows, fact: Fact, holdings: Holdings
+        self, unit: GatewayUnit, subject: Subject, rows: Rows, fact: Fact, before: "_Before"
     ) -> Situation:
+        deposit_id = rows.deposit.deposit_id if rows.deposit else ""
         return Situation(
             now=self._clock(),
             known=await unit.history.is_known(subject.object_type, subject.object_id, fact.key),
-            posted=await postings_stand(unit, subject, rows),
-            cash_minor=holdings.cash_minor,
-            receivable_minor=holdings.receivable_minor,
+            posted=before.stands and await postings_stand(unit, subject, deposit_id),
+            cash_minor=before.holdings.cash_minor,
+            receivable_minor=before.holdings.receivable_minor,
         )
 
-    async def _holdings_for(self, news: News, subject: Subject) -> Holdings:
-        """Read what the player has before anything is locked; a refusal corrects what is stale."""
+    async def _look_before(self, news: News, subject: Subject) -> "_Before":
+        """Read what the player has before anything is locked; a refusal corrects what is stale.
+
+        What the object's own postings have brought him must be in it: so they are looked at first.
+        """
         if not isinstance(news.fact, _LOOKS_AT_HOLDINGS):
-            return Holdings()
-        if subject.object_type is ObjectType.PLAYER:
-            chart: PlayerChart | None = PlayerChart(subject.object_id, subject.currency_code)
-        else:
-            async with self._store.open(news.tenant_id) as unit:
-                chart = await _chart_of(unit, subject)
-        return await self._ledger.holdings(news.tenant_id, chart) if chart else Holdings()
+            return _Before()
+        async with self._store.open(news.tenant_id) as unit:
+            seen = await look(unit, subject)
+        if seen.chart is None or not seen.stands:
+            return _Before(stands=seen.stands)
+        return _Before(await self._ledger.holdings(news.tenant_id, seen.chart))
 
     async def _write(
         self, unit: GatewayUnit, news: News, subject: Subject, decision: Decision[Any]
@@ -294,7 +309,7 @@ class Facts:
         )
         holdings = Holdings()
         async with self._store.open(tenant_id) as unit:
-            chart = await _chart_of(unit, subject)
+            chart = (await look(unit, subject)).chart
         if chart:
             holdings = await self._ledger.holdings(tenant_id, chart)
         async with self._store.open(tenant_id) as unit:
@@ -367,19 +382,3 @@ async def _save(
     for row in (decision.row, decision.deposit):
         if isinstance(row, Deposit | Refund | Dispute | Withdrawal | Sweep):
             await unit.objects.save(row, event_sequence, now)
-
-
-async def _chart_of(unit: GatewayUnit, subject: Subject) -> PlayerChart | None:
-    """Return the accounts of the player whose money it is; None if nobody's."""
-    match subject.object_type:
-        case ObjectType.PLAYER:
-            return PlayerChart(subject.object_id, subject.currency_code)
-        case ObjectType.PROVIDER_ACCOUNT:
-            return None
-        case ObjectType.REFUND | ObjectType.DISPUTE:
-            known = await unit.objects.deposit_of(subject.object_type, subject.object_id)
-            deposit_id = known or subject.deposit_id
-            if not deposit_id:
-                return None
-            return await unit.objects.player_of(ObjectType.DEPOSIT, deposit_id)
-    return await unit.objects.player_of(subject.object_type, subject.object_id)

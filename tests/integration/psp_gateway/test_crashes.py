@@ -7,16 +7,21 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
+from services.kernel.money import Money
 from services.local.databases import Databases
 from services.local.mock_psp.webhooks import Dispatch, signed_headers
+from services.psp_gateway.application.facts import Brought, News
 from services.psp_gateway.application.ports import (
     Holdings,
     Ledger,
     LedgerUnavailableError,
     Posted,
 )
-from services.psp_gateway.domain.accounts import Account, PlayerChart
-from services.psp_gateway.domain.machine import Refusal
+from services.psp_gateway.application.records import FactSource, Origin
+from services.psp_gateway.domain import facts
+from services.psp_gateway.domain.accounts import Account, PlayerChart, ProviderAccount
+from services.psp_gateway.domain.facts import Fact
+from services.psp_gateway.domain.machine import Refusal, Verdict
 from services.psp_gateway.domain.postings import Posting
 from tests.fakes.gateway_server import Stack, running_stack
 from vezne.psp_gateway.v1 import deposit_pb2
@@ -34,6 +39,9 @@ class FailingLedger:
         self.is_away = False
         self.dies_before = False
         self.dies_after = False
+        self.held: asyncio.Event | None = None
+        """While it is set and not free, a posting waits; reading holdings frees it afterwards."""
+        self.posted = asyncio.Event()
 
     def request_of(self, tenant_id: str, posting: Posting) -> bytes:
         """Build a request as the real one."""
@@ -45,6 +53,8 @@ class FailingLedger:
             raise LedgerUnavailableError("away")
         if self.dies_before:
             raise _CrashError
+        if self.held:
+            await self.held.wait()
         answer = await self.real.post(request)
         if self.dies_after:
             raise _CrashError
@@ -57,8 +67,12 @@ class FailingLedger:
         await self.real.create_accounts(tenant_id, accounts)
 
     async def holdings(self, tenant_id: str, of: PlayerChart) -> Holdings:
-        """Read as the real one."""
-        return await self.real.holdings(tenant_id, of)
+        """Read as the real one; what is held lands right afterwards."""
+        found = await self.real.holdings(tenant_id, of)
+        if self.held:
+            self.held.set()
+            await self.posted.wait()
+        return found
 
     async def receivable_minor(self, tenant_id: str, of: PlayerChart) -> int:
         """Read as the real one."""
@@ -172,6 +186,46 @@ async def test_the_same_webhook_a_hundred_times_at_once_counts_once(
         dispatch.webhook_id,
     )
     assert row["stored"] == 1
+
+
+async def test_a_fact_waits_for_the_posting_that_it_builds_on(
+    stack: Stack, ledger: FailingLedger
+) -> None:
+    """What the player has is read only once what this deposit brought him is in it."""
+    await stack.pay("builds-warm", player="builds", minor_units=1)
+    waiting = await stack.pay("builds", player="builds", card=False)
+    await stack.admin("endpoint", {"url": None})
+    await stack.player_pays(waiting.next_action.redirect.url)
+    ledger.held, ledger.posted = asyncio.Event(), asyncio.Event()
+    common = {"object_id": waiting.deposit_id, "occurred_at": stack.clock()}
+    key = waiting.provider_object_id
+
+    async def bring(fact: Fact) -> Brought:
+        origin = Origin(FactSource.WORKFLOW)
+        news = News(tenant_id=stack.tenant, fact=fact, at=waiting_at, origin=origin)
+        return await stack.gateway.facts.bring(news)
+
+    async def captured() -> None:
+        amount = Money("EUR", 2_500)
+        await bring(facts.DepositCaptured(**common, amount=amount, capture_key=key))
+        ledger.posted.set()
+
+    waiting_at = ProviderAccount("mock", "main")
+    capturing = asyncio.create_task(captured())
+    async with asyncio.timeout(10):
+        while "captured" not in await stack.facts_of(waiting.deposit_id):
+            await asyncio.sleep(0.01)
+    failed = facts.DepositCaptureFailed(**common, amount=Money("EUR", 2_500), failure_key=key)
+    first = await bring(failed)
+    ledger.held.set()
+    await capturing
+    ledger.held = None
+    second = await bring(failed)
+
+    assert (first.verdict, second.verdict) == (Verdict.DEFERRED, Verdict.APPLIED)
+    assert await stack.cash("builds") == 1
+    assert await stack.balance("asset/player/builds/receivable/eur") == 0
+    await stack.admin("endpoint", {"url": stack.webhook_url})
 
 
 async def test_a_replayed_request_takes_up_what_a_crash_left(
