@@ -69,7 +69,7 @@ async def step(desk: Desk, withdrawal_id: str, standing: Standing) -> Standing:
             try:
                 return await take("acme", withdrawal_id)
             except DomainError as error:
-                # Whoever brought the news before is still calling the ledger: as the workflow, wait.
+                # Whoever brought the news before still calls the ledger: the workflow waits too.
                 if error.reason != Reason.POSTINGS_PENDING:
                     raise
                 await asyncio.sleep(0.02)
