@@ -4,6 +4,7 @@ Its workflow asks the provider so rarely here that it goes on by webhooks and pe
 """
 
 import asyncio
+from asyncio.subprocess import DEVNULL
 
 import asyncpg
 import pytest
@@ -12,6 +13,7 @@ from services.psp_gateway.adapters.postgres.connection import connected
 from services.psp_gateway.adapters.temporal.workflows import TemporalWorkflows
 from services.psp_gateway.workflows.withdrawal import WithdrawalWorkflow
 from tests.fakes.temporal_desk import TemporalDesk
+from tests.fakes.temporal_server import temporal_binary
 from tests.fakes.withdrawal_desk import AUTOMATIC, ONE_APPROVER, TWO_APPROVERS
 
 APPROVE, REJECT, CANCEL = (
@@ -144,6 +146,26 @@ async def test_a_withdrawal_in_review_can_be_called_off(desk: TemporalDesk) -> N
     assert await desk.ended(withdrawal_id) == "CANCELLED"
     await desk.until(withdrawal_id, "CANCELLED")
     assert await desk.stack.cash("p7") == 30_000
+
+
+async def test_a_person_can_decide_from_a_terminal(desk: TemporalDesk) -> None:
+    """The command of `docs/operate/withdrawals.md` is one approval."""
+    await desk.fund("p17", 30_000)
+    withdrawal_id = await desk.withdraw("p17", ONE_APPROVER)
+    await desk.until_waiting(withdrawal_id, "APPROVALS")
+
+    process = await asyncio.create_subprocess_exec(
+        temporal_binary(),
+        *("workflow", "update", "execute", "--address", desk.temporal.address),
+        *("--workflow-id", f"withdrawal/acme/{withdrawal_id}", "--name", "approve"),
+        *("--input", '{"decision_id": "ticket-4711", "decided_by": "u-17", "comment": "checked"}'),
+        stdout=DEVNULL,
+    )
+
+    assert await process.wait() == 0
+    assert await desk.ended(withdrawal_id) == "PAID"
+    [decision] = (await desk.get(withdrawal_id)).decisions
+    assert (decision.decided_by, decision.comment) == ("u-17", "checked")
 
 
 async def test_what_was_submitted_cannot_be_called_off_or_decided(desk: TemporalDesk) -> None:
