@@ -111,6 +111,15 @@ class Stack:
         response.raise_for_status()
         return response.json()
 
+    async def admin_clock(self, days: int) -> None:
+        """Move the mock PSP's clock forward."""
+        response = await self.http.post(
+            f"{self.mock.base_url}/admin/clock/advance",
+            json={"seconds": days * 86_400},
+            headers={"authorization": f"Bearer {self.mock.admin_token}"},
+        )
+        response.raise_for_status()
+
     async def player_pays(self, url: str, choice: str = "pay") -> None:
         """Click on the hosted page."""
         response = await self.http.post(

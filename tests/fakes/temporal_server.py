@@ -34,12 +34,16 @@ class TemporalServer:
     skipping: Client
 
 
+def temporal_binary() -> str:
+    """Return the path of the `temporal` command."""
+    return shutil.which("temporal") or str(Path(sys.executable).parent / "temporal")
+
+
 @asynccontextmanager
 async def running_temporal() -> AsyncIterator[TemporalServer]:
     """Run a server with an empty namespace."""
-    binary = shutil.which("temporal") or str(Path(sys.executable).parent / "temporal")
     async with await WorkflowEnvironment.start_time_skipping_v2(
-        dev_server_existing_path=binary,
+        dev_server_existing_path=temporal_binary(),
         dev_server_extra_args=list(_SKIPPING),
         dev_server_log_level="error",
         data_converter=pydantic_data_converter,

@@ -1,32 +1,15 @@
-"""A gateway whose withdrawals run on a real Temporal server, and what people do with it."""
+"""Withdrawals as their callers and the books see them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
-from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
-from temporalio.exceptions import ApplicationError
-from temporalio.service import RPCError, RPCStatusCode
-from temporalio.worker import Worker
-
 from services.kernel.clock import utc_now
-from services.local.databases import Databases
 from services.psp_gateway.adapters.ledger import GrpcLedger
-from services.psp_gateway.adapters.providers.calling import CallLimits
-from services.psp_gateway.adapters.temporal.workflows import TemporalWorkflows
 from services.psp_gateway.application.ports import Ledger
-from services.psp_gateway.application.withdrawal_ports import Workflows
 from services.psp_gateway.domain.postings import Posting
-from services.psp_gateway.domain.withdrawal_steps import Rhythm, WithdrawalTimes
-from services.psp_gateway.worker import gateway_worker
-from services.psp_gateway.workflows.models import PersonsDecision
-from services.psp_gateway.workflows.withdrawal import WithdrawalWorkflow
-from tests.fakes.gateway_server import ACCOUNT, PROVIDER, Clock, Stack, running_stack
-from tests.fakes.temporal_server import TemporalServer
+from tests.fakes.gateway_server import ACCOUNT, PROVIDER, Stack
 from vezne.psp_gateway.v1.withdrawal_pb2 import Withdrawal, WithdrawalState, WithdrawalWait
 from vezne.psp_gateway.v1.withdrawal_service_pb2 import (
     CreateWithdrawalRequest,
@@ -66,12 +49,6 @@ class PresentLedger(GrpcLedger):
         return super().request_of(tenant_id, today)
 
 
-SILENT = WithdrawalTimes(ask=Rhythm(timedelta(hours=1), timedelta(hours=1)))
-"""For tests in real time: nobody asks the provider, so only its webhooks tell."""
-
-SELDOM = WithdrawalTimes(ask=Rhythm(timedelta(hours=6), timedelta(days=1)))
-"""For tests that skip time: the server needs a second for each skip, however long."""
-
 _IN_THE_BOOKS = """
 SELECT
     (SELECT coalesce(sum(amount_minor + player_fee_minor), 0)::bigint FROM psp_gateway.withdrawals
@@ -84,11 +61,9 @@ _PLAYERS = "SELECT DISTINCT player_id FROM psp_gateway.withdrawals WHERE tenant_
 
 @dataclass
 class Desk:
-    """What a test of withdrawals talks to."""
+    """What a test of withdrawals talks to, whatever goes on with them."""
 
     stack: Stack
-    temporal: TemporalServer
-    client: Client
     withdrawals: WithdrawalServiceStub = field(init=False)
     asked: int = 0
 
@@ -167,6 +142,15 @@ class Desk:
                     return found
                 await asyncio.sleep(0.02)
 
+    async def until_returned(self, withdrawal_id: str, minor_units: int) -> Withdrawal:
+        """Wait until so much has come back of it."""
+
+        async def there() -> bool:
+            return (await self.get(withdrawal_id)).returned_minor == minor_units
+
+        await self.stack.until(there)
+        return await self.get(withdrawal_id)
+
     async def resend_webhooks(self, withdrawal_id: str) -> None:
         """Let the provider deliver what was lost: what a withdrawal costs, only webhooks tell."""
         found = await self.get(withdrawal_id)
@@ -174,38 +158,6 @@ class Desk:
             answer = await self.stack.look("deliveries", reference=attempt.reference)
             for delivery in answer["data"]:
                 await self.stack.admin(f"deliveries/{delivery['webhook_id']}/resend")
-
-    # --- its workflow ----------------------------------------------------------------------------
-
-    def workflow(self, withdrawal_id: str) -> "WorkflowHandle[WithdrawalWorkflow, str]":
-        """Return the handle of its workflow."""
-        workflow_id = f"withdrawal/{self.stack.tenant}/{withdrawal_id}"
-        return self.client.get_workflow_handle_for(WithdrawalWorkflow.run, workflow_id)
-
-    async def ended(self, withdrawal_id: str, within_s: float = 20) -> str:
-        """Wait for the end of its workflow, and return the state in which that was."""
-        async with asyncio.timeout(within_s):
-            while True:
-                try:
-                    return await self.workflow(withdrawal_id).result()
-                except RPCError as error:
-                    # The answer to the request does not wait for the start.
-                    if error.status is not RPCStatusCode.NOT_FOUND:
-                        raise
-                    await asyncio.sleep(0.02)
-
-    async def decides(self, withdrawal_id: str, update: Any, person: str, decision_id: str) -> str:
-        """Let a person decide; return the state afterwards, or the reason of the refusal."""
-        decision = PersonsDecision(decision_id=decision_id, decided_by=person)
-        try:
-            standing = await self.workflow(withdrawal_id).execute_update(update, decision)
-        except WorkflowUpdateFailedError as error:
-            cause: BaseException | None = error.cause
-            while cause is not None and not isinstance(cause, ApplicationError):
-                cause = cause.__cause__
-            assert isinstance(cause, ApplicationError)
-            return cause.type or ""
-        return str(standing.state)
 
     async def forget_workflows(self) -> None:
         """Let the janitor look after every workflow in its next round."""
@@ -239,37 +191,3 @@ class Desk:
             sum(reserved),
             await self.stack.balance(clearing),
         )
-
-
-@asynccontextmanager
-async def running_desk(
-    databases: Databases,
-    folder: Path,
-    tenant: str,
-    temporal: TemporalServer,
-    client: Client,
-    *,
-    clock: Clock | None = None,
-    times: WithdrawalTimes = SILENT,
-    workflows: Workflows | None = None,
-    works: bool = True,
-) -> AsyncIterator[Desk]:
-    """Run a gateway with a worker, unless it is not to work; workflows start through a client."""
-    async with AsyncExitStack() as stack:
-        running = await stack.enter_async_context(
-            running_stack(
-                databases,
-                folder,
-                tenant,
-                wrap_ledger=PresentLedger,
-                limits=CallLimits(timeout_s=1.0, breaker_pause_s=0.2),
-                clock=clock,
-                workflows=workflows or TemporalWorkflows(client),
-                times=times,
-                approval_rules=APPROVAL_RULES,
-            )
-        )
-        if works:
-            worker: Worker = gateway_worker(client, running.gateway, 5)
-            await stack.enter_async_context(worker)
-        yield Desk(running, temporal, client)

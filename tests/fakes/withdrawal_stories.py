@@ -1,8 +1,8 @@
 """Stories of the gateway's workflows, as their activities would tell them.
 
 Only what a workflow sees is here: the standings that its activities answer with, in order, and
-what others send it meanwhile. `python -m tests.workflow.psp_gateway.record` plays each and keeps
-its history.
+what others send it meanwhile. `tests/workflow/psp_gateway/record.py` plays each, and keeps its
+history.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence

@@ -72,7 +72,7 @@ class WithdrawalTimes:
 
     ask: Rhythm = Rhythm(timedelta(seconds=5), timedelta(hours=1))
     """Between two questions to the provider about an attempt."""
-    again: Rhythm = Rhythm(timedelta(seconds=5), timedelta(minutes=15))
+    again: Rhythm = Rhythm(timedelta(seconds=5), timedelta(hours=1))
     """Between two attempts that the provider does not take."""
     fund: Rhythm = Rhythm(timedelta(minutes=1), timedelta(hours=1))
     """Between two attempts while our balance there is too low."""

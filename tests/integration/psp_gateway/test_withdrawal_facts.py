@@ -41,6 +41,7 @@ async def withdrawal_id(stack: Stack) -> str:
         request_id=f"withdraw-{found}",
         destination_token="iban_1",
         metadata={},
+        attend_at=stack.clock(),
     )
     async with stack.gateway.store.open(stack.tenant) as unit:
         await unit.objects.insert_withdrawal(new, stack.clock())

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from services.local.databases import Databases
+from tests.fakes.temporal_desk import SELDOM, TemporalDesk, running_desk
 from tests.fakes.temporal_server import TemporalServer, WorkflowClock, running_temporal
-from tests.fakes.withdrawal_desk import SELDOM, Desk, running_desk
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ async def temporal() -> AsyncIterator[TemporalServer]:
 @pytest.fixture(scope="module")
 async def desk(
     databases: Databases, temporal: TemporalServer, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Desk]:
+) -> AsyncIterator[TemporalDesk]:
     """A gateway whose workflows run in real time."""
     folder = tmp_path_factory.mktemp("gateway")
     async with running_desk(databases, folder, "acme", temporal, temporal.client) as running:
@@ -29,7 +29,7 @@ async def desk(
 @pytest.fixture(scope="module")
 async def hasty_desk(
     databases: Databases, temporal: TemporalServer, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Desk]:
+) -> AsyncIterator[TemporalDesk]:
     """A gateway whose workflows skip every wait."""
     async with running_desk(
         databases,

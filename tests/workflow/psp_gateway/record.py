@@ -1,7 +1,7 @@
-"""Records the histories that `test_histories.py` replays: this module, run by `python -m`.
+"""Records the histories that `test_histories.py` replays.
 
-Run it for a new story, and for one whose workflow was changed behind a patch; an old history stays
-as long as a workflow of its time may run.
+`python -m tests.workflow.psp_gateway.record`: run it for a new story, and for one whose workflow
+was changed behind a patch; an old history stays as long as a workflow of its time may run.
 """
 
 import asyncio

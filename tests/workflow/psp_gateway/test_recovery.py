@@ -17,8 +17,9 @@ from services.local.databases import Databases
 from services.psp_gateway.adapters.temporal.janitor_schedule import SCHEDULE_ID, schedule_janitor
 from services.psp_gateway.adapters.temporal.workflows import TemporalWorkflows
 from services.psp_gateway.application.withdrawal_ports import WorkflowsUnavailableError
+from tests.fakes.temporal_desk import TemporalDesk, running_desk
 from tests.fakes.temporal_server import TemporalServer
-from tests.fakes.withdrawal_desk import AUTOMATIC, Desk, running_desk
+from tests.fakes.withdrawal_desk import AUTOMATIC
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -33,7 +34,7 @@ class _WakesOnly(TemporalWorkflows):
 @pytest.fixture(scope="module")
 async def idle_desk(
     databases: Databases, temporal: TemporalServer, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Desk]:
+) -> AsyncIterator[TemporalDesk]:
     """A gateway that stores withdrawals, cannot start workflows, and has no worker here."""
     async with running_desk(
         databases,
@@ -48,7 +49,7 @@ async def idle_desk(
 
 
 @asynccontextmanager
-async def worker_process(desk: Desk, databases: Databases) -> AsyncIterator[Process]:
+async def worker_process(desk: TemporalDesk, databases: Databases) -> AsyncIterator[Process]:
     """Run the real worker in a process of its own, until the block is left."""
     settings, prefix = desk.stack.settings, "VEZNE_PSP_GATEWAY_"
     environment = {
@@ -84,7 +85,7 @@ async def worker_process(desk: Desk, databases: Databases) -> AsyncIterator[Proc
 
 
 async def test_a_killed_worker_s_withdrawal_is_gone_on_with_by_another(
-    idle_desk: Desk, databases: Databases
+    idle_desk: TemporalDesk, databases: Databases
 ) -> None:
     """Killed in the middle of its call, it leaves an attempt; another sends the same once more.
 

@@ -1,9 +1,10 @@
 """What a withdrawal waits for: people, money, the provider's word. Every wait is skipped here."""
 
-from tests.fakes.withdrawal_desk import AUTOMATIC, TWO_APPROVERS, Desk
+from tests.fakes.temporal_desk import TemporalDesk
+from tests.fakes.withdrawal_desk import AUTOMATIC, TWO_APPROVERS
 
 
-async def sources(desk: Desk, withdrawal_id: str) -> dict[str, str]:
+async def sources(desk: TemporalDesk, withdrawal_id: str) -> dict[str, str]:
     """Return who brought each fact."""
     rows = await desk.stack.rows(
         "SELECT fact, source FROM psp_gateway.gateway_events WHERE object_id = $1", withdrawal_id
@@ -12,7 +13,7 @@ async def sources(desk: Desk, withdrawal_id: str) -> dict[str, str]:
 
 
 async def test_a_withdrawal_is_paid_by_a_poll_when_its_webhook_never_comes(
-    hasty_desk: Desk,
+    hasty_desk: TemporalDesk,
 ) -> None:
     """The workflow asks by itself, slower and slower, and hears that it is paid."""
     desk = hasty_desk
@@ -27,7 +28,7 @@ async def test_a_withdrawal_is_paid_by_a_poll_when_its_webhook_never_comes(
     await desk.in_the_books()
 
 
-async def test_a_review_expires_when_nobody_decides(hasty_desk: Desk) -> None:
+async def test_a_review_expires_when_nobody_decides(hasty_desk: TemporalDesk) -> None:
     """After three days the player has his money again."""
     desk = hasty_desk
     await desk.fund("p2", 70_000)
@@ -40,7 +41,7 @@ async def test_a_review_expires_when_nobody_decides(hasty_desk: Desk) -> None:
     await desk.in_the_books()
 
 
-async def test_what_was_not_sent_is_tried_again_in_a_new_attempt(hasty_desk: Desk) -> None:
+async def test_what_was_not_sent_is_tried_again_in_a_new_attempt(hasty_desk: TemporalDesk) -> None:
     """The provider took nothing, for certain; the second attempt is paid, the money moved once."""
     desk = hasty_desk
     await desk.fund("p3", 10_000)
@@ -54,7 +55,7 @@ async def test_what_was_not_sent_is_tried_again_in_a_new_attempt(hasty_desk: Des
     await desk.in_the_books()
 
 
-async def test_an_unknown_outcome_is_sent_again_under_its_key(hasty_desk: Desk) -> None:
+async def test_an_unknown_outcome_is_sent_again_under_its_key(hasty_desk: TemporalDesk) -> None:
     """No answer came: the same bytes under the same key are one transfer, and one attempt."""
     desk = hasty_desk
     await desk.fund("p4", 10_000)
@@ -71,7 +72,7 @@ async def test_an_unknown_outcome_is_sent_again_under_its_key(hasty_desk: Desk) 
     await desk.in_the_books()
 
 
-async def test_a_failure_that_is_replayed_for_ever_is_asked_about(hasty_desk: Desk) -> None:
+async def test_a_failure_that_is_replayed_for_ever_is_asked_about(hasty_desk: TemporalDesk) -> None:
     """The provider answers every replay with the same 500, and its lookup says that it paid."""
     desk = hasty_desk
     await desk.fund("p5", 10_000)
@@ -85,7 +86,7 @@ async def test_a_failure_that_is_replayed_for_ever_is_asked_about(hasty_desk: De
     await desk.in_the_books()
 
 
-async def test_an_outcome_that_nobody_can_tell_waits_for_a_person(hasty_desk: Desk) -> None:
+async def test_an_outcome_that_nobody_can_tell_waits_for_a_person(hasty_desk: TemporalDesk) -> None:
     """Silence is never a failure: a person is told, the money waits, and the provider is asked.
 
     When it answers again and does not know the attempt, that one was not sent; another is paid.
@@ -109,7 +110,7 @@ async def test_an_outcome_that_nobody_can_tell_waits_for_a_person(hasty_desk: De
     await desk.in_the_books()
 
 
-async def test_what_the_provider_never_ends_waits_for_a_person(hasty_desk: Desk) -> None:
+async def test_what_the_provider_never_ends_waits_for_a_person(hasty_desk: TemporalDesk) -> None:
     """It was taken, and nothing more is heard: after days people are told, and it stays open."""
     desk = hasty_desk
     await desk.fund("p7", 10_000)
@@ -127,7 +128,7 @@ async def test_what_the_provider_never_ends_waits_for_a_person(hasty_desk: Desk)
     await desk.in_the_books()
 
 
-async def test_a_balance_that_is_too_low_waits_for_funding(hasty_desk: Desk) -> None:
+async def test_a_balance_that_is_too_low_waits_for_funding(hasty_desk: TemporalDesk) -> None:
     """It is no failure of the player's: people are told, and it goes on when there is money."""
     desk = hasty_desk
     await desk.fund("p8", 10_000)

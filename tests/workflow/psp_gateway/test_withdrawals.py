@@ -4,6 +4,7 @@ Its workflow asks the provider so rarely here that it goes on by webhooks and pe
 """
 
 import asyncio
+from asyncio.subprocess import DEVNULL
 
 import asyncpg
 import pytest
@@ -11,7 +12,9 @@ import pytest
 from services.psp_gateway.adapters.postgres.connection import connected
 from services.psp_gateway.adapters.temporal.workflows import TemporalWorkflows
 from services.psp_gateway.workflows.withdrawal import WithdrawalWorkflow
-from tests.fakes.withdrawal_desk import AUTOMATIC, ONE_APPROVER, TWO_APPROVERS, Desk
+from tests.fakes.temporal_desk import TemporalDesk
+from tests.fakes.temporal_server import temporal_binary
+from tests.fakes.withdrawal_desk import AUTOMATIC, ONE_APPROVER, TWO_APPROVERS
 
 APPROVE, REJECT, CANCEL = (
     WithdrawalWorkflow.approve,
@@ -20,7 +23,7 @@ APPROVE, REJECT, CANCEL = (
 )
 
 
-async def source_of(desk: Desk, withdrawal_id: str, fact: str) -> str:
+async def source_of(desk: TemporalDesk, withdrawal_id: str, fact: str) -> str:
     """Return who brought a fact."""
     [row] = await desk.stack.rows(
         "SELECT source FROM psp_gateway.gateway_events WHERE object_id = $1 AND fact = $2",
@@ -30,7 +33,7 @@ async def source_of(desk: Desk, withdrawal_id: str, fact: str) -> str:
     return str(row["source"])
 
 
-async def test_a_small_withdrawal_is_paid_without_anybody(desk: Desk) -> None:
+async def test_a_small_withdrawal_is_paid_without_anybody(desk: TemporalDesk) -> None:
     """It is reserved, approved by the rules, submitted, and ended by the provider's webhook."""
     await desk.fund("p1", 10_000)
 
@@ -44,7 +47,7 @@ async def test_a_small_withdrawal_is_paid_without_anybody(desk: Desk) -> None:
     await desk.in_the_books()
 
 
-async def test_what_the_ledger_refuses_is_rejected_with_its_reason(desk: Desk) -> None:
+async def test_what_the_ledger_refuses_is_rejected_with_its_reason(desk: TemporalDesk) -> None:
     """A player who has too little keeps what he has, and the provider hears of nothing."""
     await desk.fund("p2", 1_000)
 
@@ -57,7 +60,7 @@ async def test_what_the_ledger_refuses_is_rejected_with_its_reason(desk: Desk) -
     await desk.in_the_books()
 
 
-async def test_the_requester_is_never_an_approver(desk: Desk) -> None:
+async def test_the_requester_is_never_an_approver(desk: TemporalDesk) -> None:
     """Whoever asked for it cannot approve it; one other person is enough in this band."""
     await desk.fund("p3", 30_000)
     withdrawal_id = await desk.withdraw("p3", ONE_APPROVER, requested_by="carla")
@@ -74,7 +77,7 @@ async def test_the_requester_is_never_an_approver(desk: Desk) -> None:
     assert not found.HasField("approval_expire_time")
 
 
-async def test_two_approvals_are_two_peoples(desk: Desk) -> None:
+async def test_two_approvals_are_two_peoples(desk: TemporalDesk) -> None:
     """One person's second approval is refused, by the workflow and by the table."""
     await desk.fund("p4", 70_000)
     withdrawal_id = await desk.withdraw("p4", TWO_APPROVERS, requested_by="carla")
@@ -101,7 +104,7 @@ async def test_two_approvals_are_two_peoples(desk: Desk) -> None:
                 )
 
 
-async def test_two_people_who_approve_at_once_are_both_heard(desk: Desk) -> None:
+async def test_two_people_who_approve_at_once_are_both_heard(desk: TemporalDesk) -> None:
     """Approvals that come at the same moment are one after the other under the row's lock."""
     await desk.fund("p5", 70_000)
     withdrawal_id = await desk.withdraw("p5", TWO_APPROVERS, requested_by="carla")
@@ -117,7 +120,7 @@ async def test_two_people_who_approve_at_once_are_both_heard(desk: Desk) -> None
     assert len((await desk.get(withdrawal_id)).decisions) == 2
 
 
-async def test_one_rejection_is_enough(desk: Desk) -> None:
+async def test_one_rejection_is_enough(desk: TemporalDesk) -> None:
     """The player has his money again, and later decisions are refused."""
     await desk.fund("p6", 70_000)
     withdrawal_id = await desk.withdraw("p6", TWO_APPROVERS)
@@ -132,7 +135,7 @@ async def test_one_rejection_is_enough(desk: Desk) -> None:
     await desk.in_the_books()
 
 
-async def test_a_withdrawal_in_review_can_be_called_off(desk: Desk) -> None:
+async def test_a_withdrawal_in_review_can_be_called_off(desk: TemporalDesk) -> None:
     """Whoever calls it off needs no approval, and the player has his money again."""
     await desk.fund("p7", 30_000)
     withdrawal_id = await desk.withdraw("p7", ONE_APPROVER)
@@ -145,7 +148,27 @@ async def test_a_withdrawal_in_review_can_be_called_off(desk: Desk) -> None:
     assert await desk.stack.cash("p7") == 30_000
 
 
-async def test_what_was_submitted_cannot_be_called_off_or_decided(desk: Desk) -> None:
+async def test_a_person_can_decide_from_a_terminal(desk: TemporalDesk) -> None:
+    """The command of `docs/operate/withdrawals.md` is one approval."""
+    await desk.fund("p17", 30_000)
+    withdrawal_id = await desk.withdraw("p17", ONE_APPROVER)
+    await desk.until_waiting(withdrawal_id, "APPROVALS")
+
+    process = await asyncio.create_subprocess_exec(
+        temporal_binary(),
+        *("workflow", "update", "execute", "--address", desk.temporal.address),
+        *("--workflow-id", f"withdrawal/acme/{withdrawal_id}", "--name", "approve"),
+        *("--input", '{"decision_id": "ticket-4711", "decided_by": "u-17", "comment": "checked"}'),
+        stdout=DEVNULL,
+    )
+
+    assert await process.wait() == 0
+    assert await desk.ended(withdrawal_id) == "PAID"
+    [decision] = (await desk.get(withdrawal_id)).decisions
+    assert (decision.decided_by, decision.comment) == ("u-17", "checked")
+
+
+async def test_what_was_submitted_cannot_be_called_off_or_decided(desk: TemporalDesk) -> None:
     """Decisions that come too late are refused with the contract's reasons."""
     await desk.fund("p8", 10_000)
     withdrawal_id = await desk.withdraw("p8", AUTOMATIC, words=["transfer_never_final"])
@@ -165,7 +188,7 @@ async def test_what_was_submitted_cannot_be_called_off_or_decided(desk: Desk) ->
     assert shapeless == "INVALID_REQUEST"
 
 
-async def test_what_the_provider_fails_for_certain_is_released(desk: Desk) -> None:
+async def test_what_the_provider_fails_for_certain_is_released(desk: TemporalDesk) -> None:
     """The attempt was accepted and failed: there is no other, and the player has his money."""
     await desk.fund("p9", 10_000)
 
@@ -178,7 +201,7 @@ async def test_what_the_provider_fails_for_certain_is_released(desk: Desk) -> No
     await desk.in_the_books()
 
 
-async def test_a_webhook_that_comes_before_the_answer_is_not_lost(desk: Desk) -> None:
+async def test_a_webhook_that_comes_before_the_answer_is_not_lost(desk: TemporalDesk) -> None:
     """The workflow is still in its call when the news comes, and goes on with it at once."""
     await desk.fund("p10", 10_000)
 
@@ -190,7 +213,7 @@ async def test_a_webhook_that_comes_before_the_answer_is_not_lost(desk: Desk) ->
     await desk.in_the_books()
 
 
-async def test_signals_of_anybody_change_nothing(desk: Desk) -> None:
+async def test_signals_of_anybody_change_nothing(desk: TemporalDesk) -> None:
     """A signal says to look, no more: any number of them leaves the review as it is."""
     await desk.fund("p11", 30_000)
     withdrawal_id = await desk.withdraw("p11", ONE_APPROVER)
@@ -206,7 +229,7 @@ async def test_signals_of_anybody_change_nothing(desk: Desk) -> None:
     assert (await desk.stack.facts_of(withdrawal_id)).count("paid.1") == 1
 
 
-async def test_money_that_comes_back_after_the_end_is_the_players(desk: Desk) -> None:
+async def test_money_that_comes_back_after_the_end_is_the_players(desk: TemporalDesk) -> None:
     """A return is a fact like any other: the workflow has ended, and needs not run again."""
     await desk.fund("p12", 10_000)
 
@@ -223,7 +246,7 @@ async def test_money_that_comes_back_after_the_end_is_the_players(desk: Desk) ->
     assert await desk.stack.cash("p12") == 10_000
 
 
-async def test_a_withdrawal_that_is_paid_after_it_had_failed_is_paid(desk: Desk) -> None:
+async def test_a_withdrawal_that_is_paid_after_it_had_failed_is_paid(desk: TemporalDesk) -> None:
     """The player pays for what he got after all, and people are told."""
     await desk.fund("p13", 10_000)
 
@@ -235,7 +258,7 @@ async def test_a_withdrawal_that_is_paid_after_it_had_failed_is_paid(desk: Desk)
     assert await desk.stack.cash("p13") == 10_000 - AUTOMATIC
 
 
-async def test_a_request_that_is_repeated_makes_one_withdrawal(desk: Desk) -> None:
+async def test_a_request_that_is_repeated_makes_one_withdrawal(desk: TemporalDesk) -> None:
     """The same request is answered with its withdrawal as it is now, marked replayed."""
     await desk.fund("p14", 10_000)
     request = desk.request("p14", AUTOMATIC)
@@ -249,7 +272,7 @@ async def test_a_request_that_is_repeated_makes_one_withdrawal(desk: Desk) -> No
     assert await desk.stack.cash("p14") == 10_000 - AUTOMATIC
 
 
-async def test_the_page_in_the_ui_says_what_is_waited_for(desk: Desk) -> None:
+async def test_the_page_in_the_ui_says_what_is_waited_for(desk: TemporalDesk) -> None:
     """People see the state, the wait and its reason where they look at workflows."""
     await desk.fund("p15", 70_000)
     withdrawal_id = await desk.withdraw("p15", TWO_APPROVERS)
@@ -265,7 +288,7 @@ async def test_the_page_in_the_ui_says_what_is_waited_for(desk: Desk) -> None:
     assert "600.00 EUR" in page
 
 
-async def test_a_terminated_workflow_is_started_again_by_the_janitor(desk: Desk) -> None:
+async def test_a_terminated_workflow_is_started_again_by_the_janitor(desk: TemporalDesk) -> None:
     """Nothing is lost with it: the approval that was given before counts afterwards."""
     await desk.fund("p16", 70_000)
     withdrawal_id = await desk.withdraw("p16", TWO_APPROVERS)
