@@ -141,13 +141,25 @@ def follow(
 ) -> None:
     """Call a streaming method and give each message to `each`, until the stream ends.
 
+    The method begins with how things stand, so that a stream that breaks off can be asked for anew.
+
     Raises:
         Failure: as `talk`.
     """
 
     async def conversation(channel: grpc.aio.Channel) -> None:
-        async for response in method(channel)(request):
-            each(response)
+        while True:
+            heard = False
+            try:
+                async for response in method(channel)(request):
+                    heard = True
+                    each(response)
+            except grpc.aio.AioRpcError as error:
+                # Servers ask their callers to connect anew now and then, and are restarted.
+                if not heard or error.code() is not grpc.StatusCode.UNAVAILABLE:
+                    raise
+            else:
+                return
 
     talk(service, conversation)
 
