@@ -5,17 +5,18 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
-from services.ledger.application.ports import KnownAccountRequest, StoreUnavailableError
+from services.ledger.application.ports import StoreUnavailableError, TenantNotFoundError
 from services.ledger.domain import chain
-from services.ledger.domain.accounts import Account
-from services.ledger.domain.commands import Post
+from services.ledger.domain.accounts import Account, AccountView
+from services.ledger.domain.commands import Command
 from services.ledger.domain.decisions import (
     AccountBalances,
-    AccountView,
+    Changed,
     Changes,
     EntryRow,
     Head,
     Known,
+    Opened,
     Posted,
     Refused,
 )
@@ -61,18 +62,27 @@ class MemoryBookUnit:
     store: MemoryBookStore
     written: tuple[Head, Changes] | None = None
 
-    async def lock_head(self) -> Head | None:
+    async def lock_head(self) -> Head:
         await asyncio.sleep(0)
         self.store.reached("lock")
-        return None if self.store.head is None else replace(self.store.head)
+        if self.store.head is None:
+            raise TenantNotFoundError("acme")
+        return replace(self.store.head)
 
     async def accounts(self, account_ids: Collection[str]) -> Sequence[Account]:
         self.store.loads.append(sorted(account_ids))
         found: dict[int, Account] = {}
         for event in self.store.rows.account_events:
             old = event.account
+            opened = found[old.key].create_micros if old.key in found else event.create_micros
             found[old.key] = Account(
-                old.key, old.account_id, old.currency_code, old.kind, event.policy
+                old.key,
+                old.account_id,
+                old.currency_code,
+                old.kind,
+                event.policy,
+                opened,
+                event.create_micros,
             )
         for row in self.store.rows.entries:
             account = found[row.account_key]
@@ -80,8 +90,8 @@ class MemoryBookUnit:
             account.sequence = row.sequence
         return [account for account in found.values() if account.account_id in account_ids]
 
-    async def known(self, posts: Sequence[Post]) -> Mapping[str, Known]:
-        asked = {post.request_id for post in posts}
+    async def known(self, commands: Sequence[Command]) -> Mapping[str, Known]:
+        asked = {command.request_id for command in commands}
         known = {
             row.request_id: Known(row.request_hash, Refused(row.reason, row.message, row.metadata))
             for row in self.store.rows.refusals
@@ -93,6 +103,14 @@ class MemoryBookUnit:
                 known[row.request_id] = Known(
                     row.request_hash,
                     Posted(row.transaction_id, row.sequence, row.create_micros, self._after(legs)),
+                )
+        for row in self.store.rows.account_requests:
+            if row.request_id in asked:
+                known[row.request_id] = Known(
+                    row.request_hash,
+                    Opened(row.existed)
+                    if row.event_number is None
+                    else Changed(self._changed(row.event_number)),
                 )
         return known
 
@@ -111,19 +129,8 @@ class MemoryBookUnit:
             }.values()
         )
 
-    async def known_account_requests(
-        self, request_ids: Collection[str]
-    ) -> Mapping[str, KnownAccountRequest]:
-        return {
-            row.request_id: KnownAccountRequest(row.request_hash, row.existed, row.event_number)
-            for row in self.store.rows.account_requests
-            if row.request_id in request_ids
-        }
-
-    async def changed_account(self, event_number: int) -> AccountView:
-        events = [*self.store.rows.account_events]
-        if self.written is not None:
-            events += self.written[1].account_events
+    def _changed(self, event_number: int) -> AccountView:
+        events = self.store.rows.account_events
         event = events[event_number - 1]
         account = event.account
         return AccountView(

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from services.kernel.money import INT64_MAX, INT64_MIN
 from services.ledger.application.ports import JournalStore
-from services.ledger.domain.decisions import AccountBalances, AccountView
+from services.ledger.domain.accounts import AccountView
+from services.ledger.domain.decisions import AccountBalances
 from services.ledger.domain.history import (
     AccountFilter,
     Cut,

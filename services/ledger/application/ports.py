@@ -2,12 +2,12 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from typing import Protocol
 
-from services.ledger.domain.accounts import Account
-from services.ledger.domain.commands import Post
-from services.ledger.domain.decisions import AccountBalances, AccountView, Changes, Head, Known
+from services.kernel.group_commit import WholeBatchError
+from services.ledger.domain.accounts import Account, AccountView
+from services.ledger.domain.commands import Command
+from services.ledger.domain.decisions import AccountBalances, Changes, Head, Known
 from services.ledger.domain.history import (
     AccountFilter,
     Cut,
@@ -30,22 +30,25 @@ class StoreUnavailableError(LedgerError):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class KnownAccountRequest:
-    """How an earlier request about accounts ended: see AccountRequestRow."""
+class TenantNotFoundError(LedgerError, WholeBatchError):
+    """There is no such tenant, whatever was asked of it."""
 
-    request_hash: bytes
-    existed: Sequence[bool] | None
-    event_number: int | None
+    def __init__(self, tenant_id: str) -> None:
+        super().__init__(
+            Reason.TENANT_NOT_FOUND, f"There is no tenant {tenant_id}", tenant_id=tenant_id
+        )
 
 
 class BookUnit(Protocol):
     """One unit of work on one tenant's book. Left without `commit`, it has changed nothing."""
 
-    async def lock_head(self) -> Head | None:
-        """Lock the tenant's head until the unit ends, and return it; None: no such tenant.
+    async def lock_head(self) -> Head:
+        """Lock the tenant's head until the unit ends, and return it.
 
         Everything else is read after this: a snapshot taken before the wait would be stale.
+
+        Raises:
+            TenantNotFoundError: there is none.
         """
         ...
 
@@ -53,21 +56,12 @@ class BookUnit(Protocol):
         """Return those of the accounts that exist, with the balances of their last entries."""
         ...
 
-    async def known(self, posts: Sequence[Post]) -> Mapping[str, Known]:
+    async def known(self, commands: Sequence[Command]) -> Mapping[str, Known]:
         """Return, by request id, how those of the requests that were decided before ended.
 
-        Several of `posts` may carry one request id, with bodies of their own.
+        Whatever kind of command used the id. Several of `commands` may carry one request id, with
+        bodies of their own.
         """
-        ...
-
-    async def known_account_requests(
-        self, request_ids: Collection[str]
-    ) -> Mapping[str, KnownAccountRequest]:
-        """Return those of the requests about accounts that were answered before."""
-        ...
-
-    async def changed_account(self, event_number: int) -> AccountView:
-        """Return the account as the event with this number left it."""
         ...
 
     async def write(self, head: Head, changes: Changes) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from services.ledger.domain.accounts import Account, Policy
+from services.ledger.domain.accounts import Account, AccountView, Policy
 from services.ledger.domain.reasons import Reason
 
 
@@ -39,42 +39,28 @@ class Refused(NamedTuple):
     replayed: bool = False
 
 
-Decision = Posted | Refused
-
-
-class Known(NamedTuple):
-    """How an earlier request with this id ended."""
-
-    request_hash: bytes
-    decision: Decision
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(NamedTuple):
     """For each account asked for, in order: whether it existed before."""
 
     existed: Sequence[bool]
     replayed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """The account as the request left it; the times are microseconds since 1970."""
+class Changed(NamedTuple):
+    """The account as the request left it."""
 
-    account: "AccountView"
+    account: AccountView
     replayed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class AccountView:
-    """An account as it is read: identity, policy and when it was opened and last changed."""
+Outcome = Posted | Opened | Changed | Refused
 
-    account_id: str
-    currency_code: str
-    kind: int
-    policy: Policy
-    create_micros: int
-    update_micros: int
+
+class Known(NamedTuple):
+    """How an earlier request with this id ended."""
+
+    request_hash: bytes
+    outcome: Outcome
 
 
 class TransactionRow(NamedTuple):

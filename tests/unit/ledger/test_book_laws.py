@@ -7,11 +7,11 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ledger.domain import chain, chart
+from services.ledger.domain import chain
 from services.ledger.domain.accounts import Account
 from services.ledger.domain.book import Book
 from services.ledger.domain.commands import Post
-from services.ledger.domain.decisions import Changes, Decision, Head, Known, Posted
+from services.ledger.domain.decisions import Changes, Head, Known, Outcome, Posted, Refused
 from tests.fakes.book_model import Model
 from tests.fakes.posts import (
     CHART,
@@ -37,14 +37,14 @@ class Shelf:
         self.accounts: dict[str, Account] = {}
         self.known: dict[str, Known] = {}
         self.written = Changes()
-        chart.open_accounts(self.book(0), opening("chart", *CHART.values()))
+        self.book(0).decide(opening("chart", *CHART.values()))
 
     def book(self, now_micros: int) -> Book:
         return Book(self.head, self.accounts, self.known, now_micros, new_id)
 
-    def post(self, command: Post, now_micros: int) -> Decision:
+    def post(self, command: Post, now_micros: int) -> Outcome:
         book = self.book(now_micros)
-        decision = book.post(command)
+        decision = book.decide(command)
         self.written.transactions += book.changes.transactions
         self.written.entries += book.changes.entries
         self.written.refusals += book.changes.refusals
@@ -59,15 +59,16 @@ class Shelf:
         )
 
 
-def played(history: Sequence[Post], clock: Sequence[int]) -> tuple[Shelf, list[Decision]]:
+def played(history: Sequence[Post], clock: Sequence[int]) -> tuple[Shelf, list[Outcome]]:
     shelf = Shelf()
     return shelf, [shelf.post(command, now) for command, now in zip(history, clock, strict=False)]
 
 
-def said(decision: Decision) -> object:
+def said(decision: Outcome) -> object:
     """What the model says of a decision: its reason, or the balances that it left."""
     if isinstance(decision, Posted):
         return {one.account_id: one.posted for one in decision.balances}
+    assert isinstance(decision, Refused)
     return decision.reason
 
 
@@ -133,7 +134,7 @@ def test_a_request_id_has_one_outcome_for_ever(
 ) -> None:
     """Repeating every request later gives each the answer that it first got, marked a replay."""
     shelf, decisions = played(history, clock)
-    first: dict[str, tuple[Post, Decision]] = {}
+    first: dict[str, tuple[Post, Outcome]] = {}
     for command, decision in zip(history, decisions, strict=False):
         if isinstance(decision, Posted) or decision.reason not in {
             "ACCOUNT_NOT_FOUND",

@@ -71,11 +71,12 @@ def exported(store: MemoryBookStore) -> Export:
 async def booked(history: Sequence[Post]) -> MemoryBookStore:
     store = MemoryBookStore()
     lane = Lane("acme", store, lambda: from_micros(NOW), new_id, LaneLimits())
-    await lane.open_accounts(opening("chart", *CHART.values()))
+    await lane.decide([opening("chart", *CHART.values())])
     half = len(history) // 2
-    await lane.post(history[:half])
-    await lane.change_account(changing("c1", "bank", POLICY, "min_available", "labels", "metadata"))
-    await lane.post(history[half:])
+    await lane.decide(history[:half])
+    change = changing("c1", "bank", POLICY, "min_available", "labels", "metadata")
+    await lane.decide([change])
+    await lane.decide(history[half:])
     return store
 
 

@@ -13,8 +13,8 @@ from services.kernel.clock import from_micros, to_micros
 from services.ledger.adapters.postgres import journal_sql as sql
 from services.ledger.adapters.postgres.rows import account_view
 from services.ledger.adapters.postgres.unit import store_unit
-from services.ledger.domain.accounts import AccountKind
-from services.ledger.domain.decisions import AccountBalances, AccountView
+from services.ledger.domain.accounts import AccountKind, AccountView
+from services.ledger.domain.decisions import AccountBalances
 from services.ledger.domain.history import (
     AccountFilter,
     Cut,
