@@ -1,12 +1,11 @@
 """The posting lane: one writer for a tenant in this process, sharing commits among its callers.
 
 What waits is taken together, decided in order by the book, written at once and committed as one.
-The lane keeps the accounts that it knows in memory. They are valid exactly while the head's hash is
-the one that this lane wrote last: the chain that proves history to an auditor tells the lane that
-nobody else has written.
+Accounts are kept in memory from one commit to the next. They are valid exactly while the head's
+hash is the one that this lane wrote last: the chain that proves history to an auditor tells the
+lane that nobody else has written.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -14,8 +13,8 @@ import structlog
 
 from services.kernel.clock import Clock, to_micros
 from services.kernel.group_commit import DrainedError, GroupCommit, QueueFullError, WholeBatchError
+from services.ledger.application.known_accounts import KnownAccounts, Memory
 from services.ledger.application.ports import BookStore, BookUnit, StoreUnavailableError
-from services.ledger.domain.accounts import Account
 from services.ledger.domain.book import Book
 from services.ledger.domain.commands import Command
 from services.ledger.domain.decisions import Outcome, Refused
@@ -31,11 +30,13 @@ Outcomes = Sequence[Outcome]
 
 @dataclass(frozen=True, slots=True)
 class LaneLimits:
-    """The bounds of one tenant's lane, in transactions and accounts."""
+    """The bounds of one tenant's lane: how much shares a commit, and how much waits, at most.
 
-    commit_max: int = 4_000
-    queue_max: int = 20_000
-    cached_accounts_max: int = 200_000
+    In transactions; an opening counts as many as it names accounts.
+    """
+
+    commit_max: int
+    queue_max: int
 
 
 class Lane:
@@ -47,15 +48,14 @@ class Lane:
         store: BookStore,
         clock: Clock,
         new_id: Callable[[int], str],
+        known: KnownAccounts,
         limits: LaneLimits,
     ) -> None:
         self._tenant_id = tenant_id
         self._store = store
         self._clock = clock
         self._new_id = new_id
-        self._cached_accounts_max = limits.cached_accounts_max
-        self._accounts: OrderedDict[str, Account] = OrderedDict()
-        self._hash: bytes | None = None
+        self._known = known
         self._queue: GroupCommit[Item, Outcomes] = GroupCommit(
             self._commit,
             weight_max=limits.commit_max,
@@ -99,14 +99,11 @@ class Lane:
         try:
             return await self._decide(items)
         except StoreUnavailableError as error:
-            self._forget()
             raise WholeBatchError from error
         except WholeBatchError:
             raise
         except Exception:
-            # What the store refused unforeseen: nothing of this unit is true, whatever we counted.
             log.exception("unit_failed", tenant=self._tenant_id, items=len(items))
-            self._forget()
             if len(items) == 1 and len(items[0]) > 1:
                 return [await self._one_by_one(items[0])]
             raise
@@ -118,53 +115,32 @@ class Lane:
             try:
                 [[outcome]] = await self._decide([[command]])
             except StoreUnavailableError as error:
-                self._forget()
                 raise WholeBatchError from error
             except Exception:
                 log.exception("command_failed", tenant=self._tenant_id)
-                self._forget()
                 outcome = _FAILED
             outcomes.append(outcome)
         return outcomes
 
     async def _decide(self, items: Sequence[Item]) -> Sequence[Outcomes]:
-        async with self._store.open(self._tenant_id) as unit:
-            # Danger: between this lock and the commit nothing may be awaited but the unit itself.
-            head = await unit.lock_head()
-            if head.hash != self._hash:
-                self._forget()
-            commands = [command for item in items for command in item]
-            await self._load(unit, commands)
-            known = dict(await unit.known(commands))
-            book = Book(head, self._accounts, known, to_micros(self._clock()), self._new_id)
-            outcomes = [[book.decide(command) for command in item] for item in items]
-            if book.changes:
-                await unit.write(head, book.changes)
-                await unit.commit()
-            self._hash = head.hash
-        self._evict()
+        with self._known.lent(self._tenant_id) as memory:
+            async with self._store.open(self._tenant_id) as unit:
+                # Danger: between this lock and the commit nothing may be awaited but the unit.
+                head = await unit.lock_head()
+                if head.hash != memory.hash:
+                    memory.accounts.clear()
+                # In doubt from here until the commit has returned, whatever may happen between.
+                memory.hash = None
+                commands = [command for item in items for command in item]
+                await _load(memory, unit, commands)
+                known = dict(await unit.known(commands))
+                book = Book(head, memory.accounts, known, to_micros(self._clock()), self._new_id)
+                outcomes = [[book.decide(command) for command in item] for item in items]
+                if book.changes:
+                    await unit.write(head, book.changes)
+                    await unit.commit()
+            memory.hash = head.hash
         return outcomes
-
-    async def _load(self, unit: BookUnit, commands: Iterable[Command]) -> None:
-        """Bring the accounts that the commands name into memory, most recently used last."""
-        named = {account_id for command in commands for account_id in command.account_ids}
-        missing = []
-        for account_id in named:
-            if account_id in self._accounts:
-                self._accounts.move_to_end(account_id)
-            else:
-                missing.append(account_id)
-        if missing:
-            for account in await unit.accounts(missing):
-                self._accounts[account.account_id] = account
-
-    def _forget(self) -> None:
-        self._accounts.clear()
-        self._hash = None
-
-    def _evict(self) -> None:
-        while len(self._accounts) > self._cached_accounts_max:
-            self._accounts.popitem(last=False)
 
 
 _FAILED = Refused(Reason.INTERNAL, "The ledger could not decide this transaction", {})
@@ -172,3 +148,17 @@ _FAILED = Refused(Reason.INTERNAL, "The ledger could not decide this transaction
 
 def _weight(item: Item) -> int:
     return max(1, sum(command.weight for command in item))
+
+
+async def _load(memory: Memory, unit: BookUnit, commands: Iterable[Command]) -> None:
+    """Bring the accounts that the commands name into memory, most recently used last."""
+    accounts = memory.accounts
+    missing = []
+    for account_id in {account_id for command in commands for account_id in command.account_ids}:
+        if account_id in accounts:
+            accounts.move_to_end(account_id)
+        else:
+            missing.append(account_id)
+    if missing:
+        for account in await unit.accounts(missing):
+            accounts[account.account_id] = account

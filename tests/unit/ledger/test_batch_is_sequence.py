@@ -7,24 +7,19 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.kernel.clock import from_micros
-from services.ledger.application.lane import Lane, LaneLimits
+from services.ledger.application.known_accounts import KnownAccounts
+from services.ledger.application.lane import Lane
 from services.ledger.domain.accounts import AccountState, FrozenSide, Policy
 from services.ledger.domain.commands import ChangeAccount, Post
 from services.ledger.domain.decisions import Outcome
 from tests.fakes.book_store import MemoryBookStore
-from tests.fakes.posts import CHART, NOW, changing, histories, new_id, opening
+from tests.fakes.lanes import lane_on
+from tests.fakes.posts import CHART, changing, histories, opening
 
 
-def lane_on(store: MemoryBookStore, cached_accounts_max: int = 200_000) -> Lane:
-    """A lane whose clock stands still, so that rows can be compared whole."""
-    limits = LaneLimits(cached_accounts_max=cached_accounts_max)
-    return Lane("acme", store, lambda: from_micros(NOW), new_id, limits)
-
-
-async def with_chart(cached_accounts_max: int = 200_000) -> tuple[MemoryBookStore, Lane]:
+async def with_chart(cached_accounts_max: int = 99_999) -> tuple[MemoryBookStore, Lane]:
     store = MemoryBookStore()
-    lane = lane_on(store, cached_accounts_max)
+    lane = lane_on(store, KnownAccounts(cached_accounts_max))
     await lane.decide([opening("chart", *CHART.values())])
     return store, lane
 

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given, settings
 
 from services.kernel.clock import from_micros
-from services.ledger.application.lane import Lane, LaneLimits
 from services.ledger.domain import chain
 from services.ledger.domain.accounts import AccountKind, Policy
 from services.ledger.domain.commands import NewEntry, Post, content, digest
 from tests.fakes.book_store import MemoryBookStore
 from tests.fakes.chain_auditor import Export, Row, first_break
-from tests.fakes.posts import CHART, NOW, changing, histories, new_id, opening, post
+from tests.fakes.lanes import lane_on
+from tests.fakes.posts import CHART, NOW, changing, histories, opening, post
 
 SPECIFICATION = Path(__file__).parents[3] / "docs" / "understand" / "chain.md"
 POLICY = Policy(min_available=-7, labels=("b", "a"), metadata={"z": "ü", "a": ""})
@@ -70,7 +70,7 @@ def exported(store: MemoryBookStore) -> Export:
 
 async def booked(history: Sequence[Post]) -> MemoryBookStore:
     store = MemoryBookStore()
-    lane = Lane("acme", store, lambda: from_micros(NOW), new_id, LaneLimits())
+    lane = lane_on(store)
     await lane.decide([opening("chart", *CHART.values())])
     half = len(history) // 2
     await lane.decide(history[:half])

@@ -2,10 +2,12 @@
 
 import asyncio
 from contextvars import ContextVar
+from dataclasses import replace
 
 import pytest
 
 from services.kernel.clock import from_micros
+from services.ledger.application.known_accounts import KnownAccounts
 from services.ledger.application.lane import Lane, LaneLimits
 from services.ledger.application.lanes import LANES_MAX, Lanes
 from services.ledger.domain.accounts import AccountKind, Policy
@@ -13,6 +15,7 @@ from services.ledger.domain.commands import NewAccount
 from services.ledger.domain.decisions import Changed, Opened, Outcome, Posted, Refused
 from services.ledger.domain.reasons import LedgerError, Reason
 from tests.fakes.book_store import MemoryBookStore
+from tests.fakes.lanes import LIMITS, lane_on
 from tests.fakes.posts import NOW, changing, move, new_id, opening
 
 BANK = NewAccount("bank", "EUR", AccountKind.ASSET, Policy())
@@ -20,13 +23,11 @@ PLAYER = NewAccount("player", "EUR", AccountKind.LIABILITY, Policy(min_available
 OTHERS = [NewAccount(f"p{number}", "EUR", AccountKind.LIABILITY, Policy()) for number in range(9)]
 
 
-def lane_on(store: MemoryBookStore, **limits: int) -> Lane:
-    return Lane("acme", store, lambda: from_micros(NOW), new_id, LaneLimits(**limits))
-
-
-async def opened(**limits: int) -> tuple[MemoryBookStore, Lane]:
+async def opened(
+    known: KnownAccounts | None = None, limits: LaneLimits = LIMITS
+) -> tuple[MemoryBookStore, Lane]:
     store = MemoryBookStore()
-    lane = lane_on(store, **limits)
+    lane = lane_on(store, known, limits)
     await lane.decide([opening("chart", BANK, PLAYER, *OTHERS)])
     return store, lane
 
@@ -179,6 +180,30 @@ async def test_a_failed_commit_makes_the_lane_forget(step: str) -> None:
     assert refused.metadata["available_minor"] == "10"  # type: ignore[union-attr]  # It is refused.
 
 
+async def test_a_worker_that_is_cancelled_makes_the_lane_forget() -> None:
+    """Cancelled inside its commit, a unit is in doubt: what it moved is read again."""
+    store, lane = await opened()
+    await lane.decide([move("r1", "bank", "player", 10)])
+    before = asyncio.all_tasks()
+    caller = await begun(store, lane, "lost")
+    for _ in range(50):
+        await asyncio.sleep(0)
+    [worker] = asyncio.all_tasks() - before - {caller}
+    worker.cancel()
+    await asyncio.wait([worker])
+    caller.cancel()
+    store.gate.set()
+
+    assert (await lane.decide([move("r2", "player", "bank", 11)]))[0] == Refused(
+        Reason.INSUFFICIENT_AVAILABLE,
+        "player has 10 minor units available with a limit of 0, and 11 are asked of it",
+        {"account_id": "player", "available_minor": "10", "limit_minor": "0", "asked_minor": "11"},
+    )
+    [posted] = await lane.decide([move("r3", "bank", "p8", 1)])
+    assert isinstance(posted, Posted)
+    assert [one.posted for one in posted.balances] == [11, 1]
+
+
 async def test_a_refused_unit_makes_the_lane_forget() -> None:
     """The same holds where the store refused the unit for a reason that nobody foresaw."""
     store, lane = await opened()
@@ -223,7 +248,7 @@ async def test_an_account_opened_in_the_same_commit_can_be_used() -> None:
 
 async def test_a_full_queue_refuses_and_harms_nobody() -> None:
     """Past the bound a caller gets QUEUE_FULL at once; those who wait are answered."""
-    store, lane = await opened(queue_max=3)
+    store, lane = await opened(limits=replace(LIMITS, queue_max=3))
     first = await begun(store, lane, "first")
     waiting = asyncio.create_task(
         lane.decide([move(f"r{number}", "bank", "player", 1) for number in range(3)])
@@ -270,7 +295,8 @@ async def test_a_caller_who_leaves_finds_his_answer_later() -> None:
 
 async def test_memory_is_bounded_and_keeps_the_latest() -> None:
     """Past the bound the accounts used longest ago go, also within one large batch."""
-    store, lane = await opened(cached_accounts_max=2)
+    known = KnownAccounts(2)
+    store, lane = await opened(known)
     await lane.decide([move(f"r{n}", f"p{n}", f"p{n + 1}", 1) for n in range(6)])
     await lane.decide([move("r7", "p0", "p1", 1)])
     store.loads.clear()
@@ -279,7 +305,7 @@ async def test_memory_is_bounded_and_keeps_the_latest() -> None:
     await lane.decide([move("r9", "p0", "p2", 1)])
 
     assert store.loads == [["p2"]]
-    assert len(lane._accounts) == 2
+    assert known.count == 2
 
 
 async def test_an_unknown_tenant_is_told_to_all() -> None:
@@ -317,7 +343,7 @@ async def test_the_lanes_work_is_nobodys_request() -> None:
 async def test_idle_lanes_are_let_go() -> None:
     """Past the bound the idle lane used longest ago goes; a busy one stays."""
     store = MemoryBookStore(head=None)
-    lanes = Lanes(store, lambda: from_micros(NOW), new_id, LaneLimits())
+    lanes = Lanes(store, lambda: from_micros(NOW), new_id, LIMITS, cached_accounts_max=99)
     store.lost_at = "lock"
     kept = lanes.of("kept")
     for number in range(LANES_MAX - 1):
