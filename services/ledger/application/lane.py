@@ -14,7 +14,7 @@ import structlog
 from services.kernel.clock import Clock, to_micros
 from services.kernel.group_commit import DrainedError, GroupCommit, QueueFullError, WholeBatchError
 from services.ledger.application.known_accounts import KnownAccounts, Memory
-from services.ledger.application.ports import BookStore, BookUnit, StoreUnavailableError
+from services.ledger.application.ports import BookStore, BookUnit
 from services.ledger.domain.book import Book
 from services.ledger.domain.commands import Command
 from services.ledger.domain.decisions import Outcome, Refused
@@ -85,44 +85,39 @@ class Lane:
             raise LedgerError(
                 Reason.UNAVAILABLE, "The ledger is shutting down; retry with the same request id"
             ) from error
-        except LedgerError:
-            raise
-        except WholeBatchError as error:
-            raise StoreUnavailableError from error
 
     async def drain(self) -> None:
         """Take nothing more, and return when all that was taken is decided."""
         await self._queue.drain()
 
     async def _commit(self, items: Sequence[Item]) -> Sequence[Outcomes]:
-        """Decide the items as one unit of work; answers only after the commit returned."""
+        """Commit the items together; take a batch apart that stands alone and cannot be."""
         try:
-            return await self._decide(items)
-        except StoreUnavailableError as error:
-            raise WholeBatchError from error
+            return await self._commit_together(items)
         except WholeBatchError:
             raise
         except Exception:
             log.exception("unit_failed", tenant=self._tenant_id, items=len(items))
             if len(items) == 1 and len(items[0]) > 1:
-                return [await self._one_by_one(items[0])]
+                return [await self._commit_apart(items[0])]
             raise
 
-    async def _one_by_one(self, commands: Item) -> Outcomes:
-        """Decide a batch's commands each alone, so that a poisoned one fails alone."""
+    async def _commit_apart(self, commands: Item) -> Outcomes:
+        """Commit a batch's commands each alone, so that a poisoned one fails alone."""
         outcomes: list[Outcome] = []
         for command in commands:
             try:
-                [[outcome]] = await self._decide([[command]])
-            except StoreUnavailableError as error:
-                raise WholeBatchError from error
+                [[outcome]] = await self._commit_together([[command]])
+            except WholeBatchError:
+                raise
             except Exception:
                 log.exception("command_failed", tenant=self._tenant_id)
                 outcome = _FAILED
             outcomes.append(outcome)
         return outcomes
 
-    async def _decide(self, items: Sequence[Item]) -> Sequence[Outcomes]:
+    async def _commit_together(self, items: Sequence[Item]) -> Sequence[Outcomes]:
+        """Decide the items as one unit of work; return when it is durable."""
         with self._known.lent(self._tenant_id) as memory:
             async with self._store.open(self._tenant_id) as unit:
                 # Danger: between this lock and the commit nothing may be awaited but the unit.

@@ -20,7 +20,7 @@ from services.ledger.domain.history import (
 from services.ledger.domain.reasons import LedgerError, Reason
 
 
-class StoreUnavailableError(LedgerError):
+class StoreUnavailableError(LedgerError, WholeBatchError):
     """The store cannot be reached or was lost; what was in progress may or may not be durable."""
 
     def __init__(self) -> None:
