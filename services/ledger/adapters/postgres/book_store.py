@@ -31,6 +31,7 @@ from services.ledger.domain.decisions import (
     Refused,
 )
 from services.ledger.domain.reasons import Reason
+from services.platform.database import UnitOfWork
 
 _LOCK_HEAD = """
 SELECT sequence, hash, last_time, account_count, account_event_count
@@ -130,30 +131,16 @@ class PostgresBookStore:
     async def open(self, tenant_id: str) -> AsyncIterator["PostgresBookUnit"]:
         """Open a unit of work on a tenant's book."""
         async with store_unit(self._engine) as work:
-            driver = await work.driver()
-            transaction = driver.transaction()
-            await transaction.start()
-            unit = PostgresBookUnit(driver, transaction, tenant_id)
-            try:
-                yield unit
-            finally:
-                if not unit.committed and not driver.is_closed():
-                    await transaction.rollback()
+            yield PostgresBookUnit(work, await work.driver(), tenant_id)
 
 
 class PostgresBookUnit:
     """One unit of work; implements `BookUnit`."""
 
-    def __init__(
-        self,
-        driver: asyncpg.Connection,
-        transaction: asyncpg.transaction.Transaction,
-        tenant_id: str,
-    ) -> None:
+    def __init__(self, work: UnitOfWork, driver: asyncpg.Connection, tenant_id: str) -> None:
+        self._work = work
         self._driver = driver
-        self._transaction = transaction
         self._tenant_id = tenant_id
-        self.committed = False
 
     async def lock_head(self) -> Head:
         row = await self._driver.fetchrow(_LOCK_HEAD, self._tenant_id)
@@ -262,8 +249,7 @@ class PostgresBookUnit:
         )
 
     async def commit(self) -> None:
-        await self._transaction.commit()
-        self.committed = True
+        await self._work.commit()
 
     async def _write_answers(self, changes: Changes) -> None:
         if changes.refusals:
