@@ -7,8 +7,8 @@ from services.ledger.domain import chain
 from services.ledger.domain.accounts import Account, AccountState, FrozenSide, Policy
 from services.ledger.domain.commands import ChangeAccount, OpenAccounts
 from services.ledger.domain.decisions import (
-    AccountEventRow,
-    AccountRequestRow,
+    AccountEvent,
+    AnsweredRequest,
     Changed,
     Opened,
     Refused,
@@ -102,7 +102,7 @@ def _record(pages: Pages, account: Account, request_id: str, *, opens: bool) -> 
     )
     head.last_micros = create_micros
     pages.changes.account_events.append(
-        AccountEventRow(
+        AccountEvent(
             head.event_count,
             head.sequence,
             account,
@@ -123,11 +123,5 @@ def _answered(
     event_number: int | None,
 ) -> None:
     pages.changes.account_requests.append(
-        AccountRequestRow(
-            command.request_id,
-            command.request_hash,
-            existed,
-            event_number,
-            pages.head.last_micros,
-        )
+        AnsweredRequest(command, existed, event_number, pages.head.last_micros)
     )

@@ -8,7 +8,7 @@ from collections.abc import Callable, MutableMapping
 from services.ledger.domain.account_changes import change_account, open_accounts
 from services.ledger.domain.accounts import Account
 from services.ledger.domain.commands import Command, OpenAccounts, Post
-from services.ledger.domain.decisions import Head, Known, Outcome, RefusalRow, Refused
+from services.ledger.domain.decisions import Head, Known, Outcome, Refused, RememberedRefusal
 from services.ledger.domain.pages import Pages
 from services.ledger.domain.posting import post
 from services.ledger.domain.reasons import RULES, Reason
@@ -46,16 +46,7 @@ class Book(Pages):
         if isinstance(outcome, Refused):
             if not RULES[outcome.reason].remembered:
                 return outcome
-            self.changes.refusals.append(
-                RefusalRow(
-                    command.request_id,
-                    command.request_hash,
-                    outcome.reason,
-                    outcome.message,
-                    outcome.metadata,
-                    self.next_micros(),
-                )
-            )
+            self.changes.refusals.append(RememberedRefusal(command, outcome, self.next_micros()))
         self._known[command.request_id] = Known(command.request_hash, outcome)
         return outcome
 

@@ -1,10 +1,11 @@
-"""What the book decides, and the rows that a unit of work writes for it."""
+"""What the book decides, and what a unit of work records of it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from services.ledger.domain.accounts import Account, AccountView, Policy
+from services.ledger.domain.commands import ChangeAccount, Command, OpenAccounts, Post
 from services.ledger.domain.reasons import Reason
 
 
@@ -63,24 +64,8 @@ class Known(NamedTuple):
     outcome: Outcome
 
 
-class TransactionRow(NamedTuple):
-    """A row of `transactions`."""
-
-    sequence: int
-    transaction_id: str
-    request_id: str
-    request_hash: bytes
-    kind: str
-    effective_micros: int | None
-    create_micros: int
-    description: str
-    external_id: str
-    metadata: Mapping[str, str]
-    hash: bytes
-
-
-class EntryRow(NamedTuple):
-    """A row of `entries`; `amount` is positive for a debit and negative for a credit."""
+class Leg(NamedTuple):
+    """A recorded entry and the balances after it; `amount` is negative for a credit."""
 
     account_key: int
     sequence: int
@@ -92,19 +77,27 @@ class EntryRow(NamedTuple):
     pending_out: int
 
 
-class RefusalRow(NamedTuple):
-    """A row of `refusals`."""
+class Recorded(NamedTuple):
+    """A transaction in its place in the history: what was asked, and what the book made of it."""
 
-    request_id: str
-    request_hash: bytes
-    reason: Reason
-    message: str
-    metadata: Mapping[str, str]
+    command: Post
+    sequence: int
+    transaction_id: str
+    create_micros: int
+    hash: bytes
+    legs: Sequence[Leg]
+
+
+class RememberedRefusal(NamedTuple):
+    """A command that is refused for ever under its request id."""
+
+    command: Command
+    refused: Refused
     create_micros: int
 
 
-class AccountEventRow(NamedTuple):
-    """A row of `account_events`: an account as an opening (`opens`) or a change left it."""
+class AccountEvent(NamedTuple):
+    """An account as an opening (`opens`) or a change left it."""
 
     event_number: int
     follows_sequence: int
@@ -116,14 +109,13 @@ class AccountEventRow(NamedTuple):
     hash: bytes
 
 
-class AccountRequestRow(NamedTuple):
-    """A row of `account_requests`: how a request about accounts ended.
+class AnsweredRequest(NamedTuple):
+    """How a request about accounts ended.
 
     `existed` is the answer of an opening; `event_number` points to the answer of a change.
     """
 
-    request_id: str
-    request_hash: bytes
+    command: OpenAccounts | ChangeAccount
     existed: Sequence[bool] | None
     event_number: int | None
     create_micros: int
@@ -145,11 +137,10 @@ class Head:
 class Changes:
     """All that a unit of work writes, besides the head."""
 
-    transactions: list[TransactionRow] = field(default_factory=list)
-    entries: list[EntryRow] = field(default_factory=list)
-    refusals: list[RefusalRow] = field(default_factory=list)
-    account_events: list[AccountEventRow] = field(default_factory=list)
-    account_requests: list[AccountRequestRow] = field(default_factory=list)
+    transactions: list[Recorded] = field(default_factory=list)
+    refusals: list[RememberedRefusal] = field(default_factory=list)
+    account_events: list[AccountEvent] = field(default_factory=list)
+    account_requests: list[AnsweredRequest] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return bool(

@@ -8,10 +8,10 @@ from services.ledger.domain.accounts import Account, AccountState
 from services.ledger.domain.commands import Post
 from services.ledger.domain.decisions import (
     AccountBalances,
-    EntryRow,
+    Leg,
     Posted,
+    Recorded,
     Refused,
-    TransactionRow,
 )
 from services.ledger.domain.pages import Pages
 from services.ledger.domain.reasons import Reason
@@ -48,7 +48,7 @@ def _recorded(
     pages: Pages,
     command: Post,
     touched: Sequence[Account],
-    legs: Sequence[EntryRow],
+    legs: Sequence[Leg],
     create_micros: int,
 ) -> Posted:
     """Give a transaction that moved its accounts its place in the history."""
@@ -65,27 +65,14 @@ def _recorded(
         create_micros,
         [
             figure
-            for row in legs
-            for figure in (row.posted, row.pending_in, row.pending_out, row.account_version)
+            for leg in legs
+            for figure in (leg.posted, leg.pending_in, leg.pending_out, leg.account_version)
         ],
     )
     head.sequence = sequence
     head.last_micros = create_micros
-    pages.changes.entries += legs
     pages.changes.transactions.append(
-        TransactionRow(
-            sequence,
-            transaction_id,
-            command.request_id,
-            command.request_hash,
-            command.kind,
-            command.effective_micros,
-            create_micros,
-            command.description,
-            command.external_id,
-            command.metadata,
-            head.hash,
-        )
+        Recorded(command, sequence, transaction_id, create_micros, head.hash, legs)
     )
     return Posted(transaction_id, sequence, create_micros, _balances(touched))
 
@@ -134,11 +121,9 @@ def _barred(command: Post, touched: Sequence[Account]) -> Refused:
     )
 
 
-def _moved(
-    command: Post, touched: Sequence[Account], sequence: int
-) -> Sequence[EntryRow] | Refused:
+def _moved(command: Post, touched: Sequence[Account], sequence: int) -> Sequence[Leg] | Refused:
     """Move the accounts entry by entry; at the first that may not be, put all back and refuse."""
-    rows: list[EntryRow] = []
+    legs: list[Leg] = []
     before: list[tuple[Account, int, int, int]] = []
     for account, (_, _, amount) in zip(touched, command.entries, strict=True):
         change = amount * account.normal_sign
@@ -157,11 +142,11 @@ def _moved(
         account.posted = posted
         account.version += 1
         account.sequence = sequence
-        rows.append(
-            EntryRow(
+        legs.append(
+            Leg(
                 account.key,
                 sequence,
-                len(rows) + 1,
+                len(legs) + 1,
                 account.version,
                 amount,
                 posted,
@@ -169,7 +154,7 @@ def _moved(
                 account.pending_out,
             )
         )
-    return rows
+    return legs
 
 
 def _out_of_range(account: Account) -> Refused:

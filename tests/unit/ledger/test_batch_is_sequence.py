@@ -30,7 +30,6 @@ def rows(store: MemoryBookStore) -> object:
     return (
         store.head,
         kept.transactions,
-        kept.entries,
         kept.refusals,
         [row._replace(account=row.account.account_id) for row in kept.account_events],  # type: ignore[arg-type]  # Compared only.
         kept.account_requests,

@@ -114,7 +114,7 @@ def test_a_refusal_in_the_last_leg_restores_an_account_of_several_legs() -> None
     assert reason(refused) == Reason.INSUFFICIENT_AVAILABLE
     assert (player.posted, player.version, player.sequence) == (3, 0, 0)
     assert it.accounts["bank"].posted == 7
-    assert it.changes.entries == []
+    assert it.changes.transactions == []
     assert it.head.sequence == 0
 
 

@@ -46,7 +46,6 @@ class Shelf:
         book = self.book(now_micros)
         decision = book.decide(command)
         self.written.transactions += book.changes.transactions
-        self.written.entries += book.changes.entries
         self.written.refusals += book.changes.refusals
         return decision
 
@@ -55,7 +54,6 @@ class Shelf:
             (self.head.sequence, self.head.hash, self.head.last_micros),
             [(one.posted, one.version, one.sequence) for one in self.accounts.values()],
             len(self.written.transactions),
-            len(self.written.entries),
         )
 
 
@@ -92,7 +90,8 @@ def test_the_book_decides_as_the_model(history: Sequence[Post], clock: Sequence[
 def test_the_written_rows_are_a_book(history: Sequence[Post], clock: Sequence[int]) -> None:
     """Sums are zero, sequences and versions gapless, times rise, and each balance follows."""
     shelf, _ = played(history, clock)
-    transactions, entries = shelf.written.transactions, shelf.written.entries
+    transactions = shelf.written.transactions
+    entries = [leg for row in transactions for leg in row.legs]
     accounts = {account.key: account for account in shelf.accounts.values()}
 
     assert [row.sequence for row in transactions] == [*range(1, len(transactions) + 1)]
@@ -111,7 +110,8 @@ def test_the_written_rows_are_a_book(history: Sequence[Post], clock: Sequence[in
         last[row.account_key] = (row.posted, row.account_version)
     assert not any(sums.values())
     for row in transactions:
-        numbers = [leg.entry_number for leg in entries if leg.sequence == row.sequence]
+        numbers = [leg.entry_number for leg in row.legs]
+        assert {leg.sequence for leg in row.legs} == {row.sequence}
         assert numbers == [*range(1, len(numbers) + 1)]
         assert len(numbers) >= 2
 
@@ -164,7 +164,7 @@ def test_every_remembered_refusal_is_a_row(history: Sequence[Post], clock: Seque
         and decision.reason not in {"ACCOUNT_NOT_FOUND", "REQUEST_ID_REUSED"}
     ]
 
-    assert [(row.request_id, row.reason) for row in shelf.written.refusals] == final
-    ids = [row.request_id for row in shelf.written.refusals]
-    ids += [row.request_id for row in shelf.written.transactions]
+    assert [(row.command.request_id, row.refused.reason) for row in shelf.written.refusals] == final
+    ids = [row.command.request_id for row in shelf.written.refusals]
+    ids += [row.command.request_id for row in shelf.written.transactions]
     assert len(ids) == len(set(ids))

@@ -56,15 +56,18 @@ def exported(store: MemoryBookStore) -> Export:
         ],
         [
             {
+                **row.command._asdict(),
                 **row._asdict(),
                 "create_time": from_micros(row.create_micros),
                 "effective_time": (
-                    None if row.effective_micros is None else from_micros(row.effective_micros)
+                    None
+                    if row.command.effective_micros is None
+                    else from_micros(row.command.effective_micros)
                 ),
             }
             for row in rows.transactions
         ],
-        [row._asdict() for row in rows.entries],
+        [row._asdict() for row in store.legs],
     )
 
 

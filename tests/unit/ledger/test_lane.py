@@ -96,8 +96,8 @@ async def test_one_poisoned_request_fails_alone() -> None:
     assert not isinstance(one, BaseException)
     assert not isinstance(three, BaseException)
     assert (outcome(one[0]), outcome(three[0])) == (2, 3)
-    assert [row.request_id for row in store.rows.transactions] == ["first", "r1", "r3"]
-    assert store.rows.entries[-1].posted == 20
+    assert [row.command.request_id for row in store.rows.transactions] == ["first", "r1", "r3"]
+    assert store.legs[-1].posted == 20
 
 
 async def test_a_poisoned_transaction_of_a_batch_fails_alone() -> None:
@@ -127,7 +127,7 @@ async def test_a_lost_store_is_unavailable_to_all(step: str) -> None:
     retried = [(await lane.decide([post]))[0] for post in posts]
     assert [outcome(one) for one in retried] == [1, 2, 3, 4]
     assert [one.replayed for one in retried] == [step == "answer"] * 4
-    assert store.rows.entries[-1].posted == 40
+    assert store.legs[-1].posted == 40
 
 
 async def test_another_writer_makes_the_lane_forget() -> None:

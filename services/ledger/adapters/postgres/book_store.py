@@ -20,7 +20,7 @@ from services.ledger.domain.accounts import Account, AccountKind, AccountView
 from services.ledger.domain.commands import Command
 from services.ledger.domain.decisions import (
     AccountBalances,
-    AccountEventRow,
+    AccountEvent,
     Changed,
     Changes,
     Head,
@@ -101,6 +101,7 @@ _TRANSACTION_COLUMNS = (
     "tenant_id", "sequence", "transaction_id", "request_id", "request_hash", "kind",
     "effective_time", "create_time", "description", "external_id", "metadata", "hash",
 )  # fmt: skip
+# In the order of a Leg, which is copied as it is.
 _ENTRY_COLUMNS = (
     "account_key", "sequence", "entry_number", "account_version", "amount", "posted",
     "pending_in", "pending_out", "tenant_id",
@@ -212,30 +213,35 @@ class PostgresBookUnit:
     async def write(self, head: Head, changes: Changes) -> None:
         if changes.account_events:
             await self._write_accounts(changes.account_events)
-        if changes.transactions:
+        recorded = changes.transactions
+        if recorded:
             await self._copy(
                 "transactions",
                 _TRANSACTION_COLUMNS,
                 [
                     (
                         self._tenant_id,
-                        row.sequence,
-                        row.transaction_id,
-                        row.request_id,
-                        row.request_hash,
-                        row.kind,
-                        None if row.effective_micros is None else from_micros(row.effective_micros),
-                        from_micros(row.create_micros),
-                        row.description,
-                        row.external_id,
-                        _json(row.metadata),
-                        row.hash,
+                        sequence,
+                        transaction_id,
+                        asked.request_id,
+                        asked.request_hash,
+                        asked.kind,
+                        None
+                        if asked.effective_micros is None
+                        else from_micros(asked.effective_micros),
+                        from_micros(create_micros),
+                        asked.description,
+                        asked.external_id,
+                        _json(asked.metadata),
+                        own_hash,
                     )
-                    for row in changes.transactions
+                    for asked, sequence, transaction_id, create_micros, own_hash, _ in recorded
                 ],
             )
             await self._copy(
-                "entries", _ENTRY_COLUMNS, [(*row, self._tenant_id) for row in changes.entries]
+                "entries",
+                _ENTRY_COLUMNS,
+                [(*leg, self._tenant_id) for transaction in recorded for leg in transaction.legs],
             )
         await self._write_answers(changes)
         await self._driver.execute(
@@ -259,14 +265,14 @@ class PostgresBookUnit:
                 [
                     (
                         self._tenant_id,
-                        row.request_id,
-                        row.request_hash,
-                        row.reason.value,
-                        row.message,
-                        _json(row.metadata),
-                        from_micros(row.create_micros),
+                        command.request_id,
+                        command.request_hash,
+                        refused.reason.value,
+                        refused.message,
+                        _json(refused.metadata),
+                        from_micros(create_micros),
                     )
-                    for row in changes.refusals
+                    for command, refused, create_micros in changes.refusals
                 ],
             )
         if changes.account_requests:
@@ -276,17 +282,17 @@ class PostgresBookUnit:
                 [
                     (
                         self._tenant_id,
-                        row.request_id,
-                        row.request_hash,
-                        None if row.existed is None else list(row.existed),
-                        row.event_number,
-                        from_micros(row.create_micros),
+                        command.request_id,
+                        command.request_hash,
+                        None if existed is None else list(existed),
+                        event_number,
+                        from_micros(create_micros),
                     )
-                    for row in changes.account_requests
+                    for command, existed, event_number, create_micros in changes.account_requests
                 ],
             )
 
-    async def _write_accounts(self, events: Sequence[AccountEventRow]) -> None:
+    async def _write_accounts(self, events: Sequence[AccountEvent]) -> None:
         await self._copy(
             "accounts",
             _ACCOUNT_COLUMNS,
@@ -342,7 +348,7 @@ class PostgresBookUnit:
             )
 
 
-def _policy(event: AccountEventRow) -> tuple[Any, ...]:
+def _policy(event: AccountEvent) -> tuple[Any, ...]:
     policy = event.policy
     return (
         policy.min_available,
