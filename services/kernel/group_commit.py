@@ -29,7 +29,7 @@ class DrainedError(Exception):
 class WholeBatchError(Exception):
     """Raised by a `commit` whose failure concerns every item alike, such as a lost database.
 
-    Its items are then not tried again one by one; each waiter gets this error.
+    Its items are then not tried again one by one; each waiter gets this error, as it was raised.
     """
 
 
@@ -110,7 +110,7 @@ class GroupCommit(Generic[Item, Outcome]):
         try:
             while self._waiting:
                 batch = self._take()
-                await self._decide([item for item, _ in batch], [future for _, future in batch])
+                await self._settle([item for item, _ in batch], [future for _, future in batch])
         finally:
             # No await stands between the last look at the queue and this line, so an item is
             # either seen by the loop above or starts a new worker.
@@ -126,16 +126,17 @@ class GroupCommit(Generic[Item, Outcome]):
             batch.append((item, future))
         return batch
 
-    async def _decide(
+    async def _settle(
         self, items: Sequence[Item], futures: Sequence[asyncio.Future[Outcome]]
     ) -> None:
+        """Commit the items, or each alone if they cannot be together, and tell each waiter."""
         try:
             outcomes = await self._commit(items)
             invariant(len(outcomes) == len(items), "commit gives one outcome an item")
         except Exception as error:  # noqa: BLE001 - whatever failed belongs to the waiters.
             if len(items) > 1 and not isinstance(error, WholeBatchError):
                 for item, future in zip(items, futures, strict=True):
-                    await self._decide([item], [future])
+                    await self._settle([item], [future])
                 return
             for future in futures:
                 # A waiter who left (cancelled) has nobody to tell.

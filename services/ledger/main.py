@@ -46,7 +46,8 @@ def build(settings: LedgerSettings) -> Callable[[AsyncExitStack], Awaitable[Serv
             PostgresBookStore(engine),
             utc_now,
             new_transaction_id,
-            LaneLimits(settings.commit_max, settings.queue_max, settings.cached_accounts_max),
+            LaneLimits(settings.commit_max, settings.queue_max),
+            settings.cached_accounts_max,
         )
         journal = Journal(PostgresJournal(engine))
         return Service(

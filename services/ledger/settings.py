@@ -35,5 +35,5 @@ class LedgerSettings(ServiceSettings):
         int, Field(ge=1, le=10_000, description="Transactions that share one commit at most.")
     ] = 4_000
     cached_accounts_max: Annotated[
-        int, Field(ge=0, description="Accounts that a tenant's lane keeps in memory at most.")
+        int, Field(ge=0, description="Accounts that the process keeps in memory at most.")
     ] = 200_000

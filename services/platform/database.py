@@ -1,6 +1,6 @@
 """PostgreSQL: the engine, the unit of work, and what a lost database looks like."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Self
@@ -73,11 +73,15 @@ def _ms(seconds: float) -> str:
 
 
 class UnitOfWork:
-    """One database transaction: what is not committed when the block ends is rolled back."""
+    """One database transaction: what is not committed when the block ends is rolled back.
+
+    It is begun by the first statement on `connection`, or by `driver` if that comes first.
+    """
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._connection: AsyncConnection | None = None
+        self._drivers_own: asyncpg.transaction.Transaction | None = None
 
     @property
     def connection(self) -> AsyncConnection:
@@ -86,13 +90,22 @@ class UnitOfWork:
         return self._connection
 
     async def driver(self) -> asyncpg.Connection:
-        """Return asyncpg's own connection, for COPY; it is in the same transaction."""
-        raw = await self.connection.get_raw_connection()
-        return raw.driver_connection
+        """Return asyncpg's own connection, in the transaction: for COPY, or for all of the work.
+
+        Work that begins with it uses nothing but it.
+        """
+        driver = await _driver_of(self.connection)
+        if not driver.is_in_transaction():
+            self._drivers_own = driver.transaction()
+            await self._drivers_own.start()
+        return driver
 
     async def commit(self) -> None:
         """Make it durable."""
-        await self.connection.commit()
+        if self._drivers_own is None:
+            await self.connection.commit()
+        else:
+            await self._end(self._drivers_own.commit())
 
     async def __aenter__(self) -> Self:
         self._connection = await self._engine.connect()
@@ -107,8 +120,28 @@ class UnitOfWork:
         if error is not None and is_lost(error):
             # A dead connection has nothing to roll back, and nobody else should get it.
             await self.connection.invalidate()
-        # Closing rolls back what was not committed, and gives the connection back to the pool.
-        await self.connection.close()
+        try:
+            if self._drivers_own is not None and not self.connection.invalidated:
+                await self._end(self._drivers_own.rollback())
+        finally:
+            # Closing rolls back what else was not committed, and gives the connection back to the
+            # pool.
+            await self.connection.close()
+
+    async def _end(self, ending: Coroutine[Any, Any, None]) -> None:
+        """End the driver's own transaction."""
+        self._drivers_own = None
+        try:
+            await ending
+        except BaseException:
+            # Whether it has ended nobody knows, so nobody else should get the connection.
+            await self.connection.invalidate()
+            raise
+
+
+async def _driver_of(connection: AsyncConnection) -> asyncpg.Connection:
+    raw = await connection.get_raw_connection()
+    return raw.driver_connection
 
 
 @asynccontextmanager
@@ -127,6 +160,17 @@ async def unit_of_work(engine: AsyncEngine) -> AsyncIterator[UnitOfWork]:
         if not is_unavailable(error):
             raise
         raise DatabaseUnavailableError(_sentence(error)) from error
+
+
+@asynccontextmanager
+async def autocommit(engine: AsyncEngine) -> AsyncIterator[asyncpg.Connection]:
+    """Open asyncpg's own connection outside any transaction: each statement is one of its own.
+
+    Raises:
+        DatabaseUnavailableError: as `unit_of_work`.
+    """
+    async with unit_of_work(engine) as work:
+        yield await _driver_of(work.connection)
 
 
 def is_lost(error: BaseException) -> bool:

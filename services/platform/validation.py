@@ -1,7 +1,5 @@
 """What is checked of a request before any use case sees it: unknown fields and shape."""
 
-from collections.abc import Iterable
-
 import protovalidate
 from google.protobuf.message import Message
 
@@ -42,12 +40,3 @@ def _path(field: object) -> str:
             value = ascii(value[:_KEY_LENGTH_MAX])
         parts.append(f"{name}[{value}]" if value is not None else name)
     return ".".join(parts)
-
-
-def asked_for(request: Message, names: Iterable[str]) -> list[str]:
-    """Return those of the fields `names` that the request sets."""
-    return [
-        name
-        for name in names
-        if any(descriptor.name == name for descriptor, _ in request.ListFields())
-    ]

@@ -5,19 +5,19 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
-from services.ledger.application.ports import KnownAccountRequest, StoreUnavailableError
+from services.ledger.application.ports import StoreUnavailableError, TenantNotFoundError
 from services.ledger.domain import chain
-from services.ledger.domain.accounts import Account
-from services.ledger.domain.commands import Post
+from services.ledger.domain.accounts import Account, AccountView
+from services.ledger.domain.commands import Command
 from services.ledger.domain.decisions import (
     AccountBalances,
-    AccountView,
+    Changed,
     Changes,
-    EntryRow,
     Head,
     Known,
+    Leg,
+    Opened,
     Posted,
-    Refused,
 )
 
 
@@ -51,6 +51,11 @@ class MemoryBookStore:
         yield MemoryBookUnit(self)
         self.reached("answer")
 
+    @property
+    def legs(self) -> Sequence[Leg]:
+        """All entries, in order."""
+        return [leg for row in self.rows.transactions for leg in row.legs]
+
     def reached(self, step: str) -> None:
         if step == self.lost_at:
             raise StoreUnavailableError
@@ -61,42 +66,59 @@ class MemoryBookUnit:
     store: MemoryBookStore
     written: tuple[Head, Changes] | None = None
 
-    async def lock_head(self) -> Head | None:
+    async def lock_head(self) -> Head:
         await asyncio.sleep(0)
         self.store.reached("lock")
-        return None if self.store.head is None else replace(self.store.head)
+        if self.store.head is None:
+            raise TenantNotFoundError("acme")
+        return replace(self.store.head)
 
     async def accounts(self, account_ids: Collection[str]) -> Sequence[Account]:
         self.store.loads.append(sorted(account_ids))
         found: dict[int, Account] = {}
         for event in self.store.rows.account_events:
             old = event.account
+            opened = found[old.key].create_micros if old.key in found else event.create_micros
             found[old.key] = Account(
-                old.key, old.account_id, old.currency_code, old.kind, event.policy
+                old.key,
+                old.account_id,
+                old.currency_code,
+                old.kind,
+                event.policy,
+                opened,
+                event.create_micros,
             )
-        for row in self.store.rows.entries:
-            account = found[row.account_key]
-            account.posted, account.version = row.posted, row.account_version
-            account.sequence = row.sequence
+        for leg in self.store.legs:
+            account = found[leg.account_key]
+            account.posted, account.version = leg.posted, leg.account_version
+            account.sequence = leg.sequence
         return [account for account in found.values() if account.account_id in account_ids]
 
-    async def known(self, posts: Sequence[Post]) -> Mapping[str, Known]:
-        asked = {post.request_id for post in posts}
+    async def known(self, commands: Sequence[Command]) -> Mapping[str, Known]:
+        asked = {command.request_id for command in commands}
         known = {
-            row.request_id: Known(row.request_hash, Refused(row.reason, row.message, row.metadata))
+            row.command.request_id: Known(row.command.request_hash, row.refused)
             for row in self.store.rows.refusals
-            if row.request_id in asked
+            if row.command.request_id in asked
         }
         for row in self.store.rows.transactions:
-            if row.request_id in asked:
-                legs = [leg for leg in self.store.rows.entries if leg.sequence == row.sequence]
-                known[row.request_id] = Known(
-                    row.request_hash,
-                    Posted(row.transaction_id, row.sequence, row.create_micros, self._after(legs)),
+            if row.command.request_id in asked:
+                after = self._after(row.legs)
+                known[row.command.request_id] = Known(
+                    row.command.request_hash,
+                    Posted(row.transaction_id, row.sequence, row.create_micros, after),
+                )
+        for row in self.store.rows.account_requests:
+            if row.command.request_id in asked:
+                known[row.command.request_id] = Known(
+                    row.command.request_hash,
+                    Opened(row.existed)
+                    if row.event_number is None
+                    else Changed(self._changed(row.event_number)),
                 )
         return known
 
-    def _after(self, legs: Sequence[EntryRow]) -> Sequence[AccountBalances]:
+    def _after(self, legs: Sequence[Leg]) -> Sequence[AccountBalances]:
         accounts = {event.account.key: event.account for event in self.store.rows.account_events}
         return list(
             {
@@ -111,19 +133,8 @@ class MemoryBookUnit:
             }.values()
         )
 
-    async def known_account_requests(
-        self, request_ids: Collection[str]
-    ) -> Mapping[str, KnownAccountRequest]:
-        return {
-            row.request_id: KnownAccountRequest(row.request_hash, row.existed, row.event_number)
-            for row in self.store.rows.account_requests
-            if row.request_id in request_ids
-        }
-
-    async def changed_account(self, event_number: int) -> AccountView:
-        events = [*self.store.rows.account_events]
-        if self.written is not None:
-            events += self.written[1].account_events
+    def _changed(self, event_number: int) -> AccountView:
+        events = self.store.rows.account_events
         event = events[event_number - 1]
         account = event.account
         return AccountView(
@@ -138,8 +149,8 @@ class MemoryBookUnit:
     async def write(self, head: Head, changes: Changes) -> None:
         self.store.reached("write")
         for row in (*changes.transactions, *changes.refusals, *changes.account_requests):
-            if row.request_id in self.store.poison:
-                raise RuntimeError(f"the store does not like {row.request_id}")
+            if row.command.request_id in self.store.poison:
+                raise RuntimeError(f"the store does not like {row.command.request_id}")
         self.written = (replace(head), changes)
 
     async def commit(self) -> None:
@@ -148,5 +159,5 @@ class MemoryBookUnit:
         assert self.written is not None
         self.store.commits += 1
         self.store.head, changes = self.written
-        for name in ("transactions", "entries", "refusals", "account_events", "account_requests"):
+        for name in ("transactions", "refusals", "account_events", "account_requests"):
             getattr(self.store.rows, name).extend(getattr(changes, name))

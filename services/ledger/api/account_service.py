@@ -4,10 +4,12 @@ from collections.abc import Sequence
 
 from services.kernel.money import UnknownCurrencyError, currency
 from services.ledger.api import building, parsing
+from services.ledger.api.deciding import decided
 from services.ledger.application.journal import AsOf, Journal
 from services.ledger.application.lanes import Lanes
 from services.ledger.domain.accounts import AccountKind, AccountState, FrozenSide, Policy
 from services.ledger.domain.commands import ChangeAccount, NewAccount, OpenAccounts
+from services.ledger.domain.decisions import Changed, Opened
 from services.ledger.domain.history import AccountFilter
 from services.ledger.domain.reasons import LedgerError, Reason
 from services.platform.paging import Page
@@ -38,9 +40,8 @@ class AccountService(AccountServiceServicer):
         if len({account.account_id for account in request.accounts}) < len(request.accounts):
             raise parsing.wrong("accounts", "must name each path once")
         accounts = [_new(account, index) for index, account in enumerate(request.accounts)]
-        opened = await self._lanes.of(request.tenant_id).open_accounts(
-            OpenAccounts(request.request_id, parsing.digest_of(request), accounts)
-        )
+        command = OpenAccounts(request.request_id, parsing.digest_of(request), accounts)
+        opened = await decided(self._lanes, request.tenant_id, command, Opened)
         return pb.CreateAccountsResponse(
             accounts=[
                 pb.CreatedAccount(account_id=account.account_id, existed=existed)
@@ -52,15 +53,14 @@ class AccountService(AccountServiceServicer):
     async def UpdateAccount(
         self, request: pb.UpdateAccountRequest, _context: Context
     ) -> pb.UpdateAccountResponse:
-        changed = await self._lanes.of(request.tenant_id).change_account(
-            ChangeAccount(
-                request.request_id,
-                parsing.digest_of(request),
-                request.account.account_id,
-                _wanted(request.account, request.update_mask.paths),
-                [name for path in request.update_mask.paths for name in _CHANGEABLE[path]],
-            )
+        command = ChangeAccount(
+            request.request_id,
+            parsing.digest_of(request),
+            request.account.account_id,
+            _wanted(request.account, request.update_mask.paths),
+            [name for path in request.update_mask.paths for name in _CHANGEABLE[path]],
         )
+        changed = await decided(self._lanes, request.tenant_id, command, Changed)
         return pb.UpdateAccountResponse(
             account=building.account(changed.account), replayed=changed.replayed
         )

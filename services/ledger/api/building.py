@@ -6,7 +6,8 @@ from typing import TypeVar, cast
 from google.protobuf.message import Message
 
 from services.ledger.api.parsing import timestamp
-from services.ledger.domain.decisions import AccountBalances, AccountView
+from services.ledger.domain.accounts import AccountView
+from services.ledger.domain.decisions import AccountBalances
 from services.ledger.domain.history import Cut, EntryView, TransactionView
 from vezne.ledger.v1.account_pb2 import Account, AccountKind, AccountState, Balances, FrozenSide
 from vezne.ledger.v1.cut_pb2 import Cut as CutMessage

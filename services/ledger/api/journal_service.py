@@ -5,7 +5,7 @@ from typing import cast
 
 from services.ledger.api import building, parsing
 from services.ledger.application.journal import AsOf, Journal
-from services.ledger.domain.history import ExportFilter, StatementLine
+from services.ledger.domain.history import ExportFilter, NamedBy, StatementLine, TransactionName
 from services.platform.paging import Page
 from services.platform.rpc import Context
 from vezne.ledger.v1 import journal_service_pb2 as pb
@@ -22,12 +22,10 @@ class JournalService(JournalServiceServicer):
     async def GetTransaction(
         self, request: pb.GetTransactionRequest, _context: Context
     ) -> pb.GetTransactionResponse:
-        found = await self._journal.transaction(
-            request.tenant_id,
-            sequence=request.sequence if request.HasField("sequence") else None,
-            transaction_id=(request.transaction_id if request.HasField("transaction_id") else None),
-            request_id=request.request_id if request.HasField("request_id") else None,
-        )
+        by = request.WhichOneof("transaction")
+        assert by is not None, "the contract's rules let no request through without a name"
+        name = TransactionName(NamedBy(by), getattr(request, by))
+        found = await self._journal.transaction(request.tenant_id, name)
         return pb.GetTransactionResponse(transaction=building.transaction(found))
 
     async def ListEntries(

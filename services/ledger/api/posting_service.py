@@ -1,9 +1,10 @@
 """PostingService: transactions in, outcomes out."""
 
 from services.ledger.api import building, parsing
+from services.ledger.api.deciding import decided
 from services.ledger.application.lanes import Lanes
 from services.ledger.domain.commands import BATCH_ENTRIES_MAX, BATCH_TRANSACTIONS_MAX
-from services.ledger.domain.decisions import Decision, Posted, Refused
+from services.ledger.domain.decisions import Outcome, Posted, Refused
 from services.ledger.domain.reasons import RULES, LedgerError, Reason
 from services.platform.errors import code_number
 from services.platform.rpc import Context
@@ -26,10 +27,8 @@ class PostingService(PostingServiceServicer):
     ) -> pb.PostTransactionResponse:
         parsing.check_tenant_id(request.tenant_id)
         post = parsing.post(request.request_id, request.transaction, "")
-        [decision] = await self._lanes.of(request.tenant_id).post([post])
-        if isinstance(decision, Refused):
-            raise LedgerError(decision.reason, decision.message, **decision.metadata)
-        return pb.PostTransactionResponse(posted=_posted(decision), replayed=decision.replayed)
+        posted = await decided(self._lanes, request.tenant_id, post, Posted)
+        return pb.PostTransactionResponse(posted=_posted(posted), replayed=posted.replayed)
 
     async def BatchPostTransactions(
         self, request: pb.BatchPostTransactionsRequest, _context: Context
@@ -53,30 +52,29 @@ class PostingService(PostingServiceServicer):
             )
             for index, item in enumerate(items)
         ]
-        decisions = await self._lanes.of(request.tenant_id).post(posts)
-        return pb.BatchPostTransactionsResponse(
-            results=[_result(decision) for decision in decisions]
-        )
+        outcomes = await self._lanes.of(request.tenant_id).decide(posts)
+        return pb.BatchPostTransactionsResponse(results=[_result(outcome) for outcome in outcomes])
 
 
-def _result(decision: Decision) -> pb.BatchResult:
-    if isinstance(decision, Posted):
-        return pb.BatchResult(posted=_posted(decision), replayed=decision.replayed)
+def _result(outcome: Outcome) -> pb.BatchResult:
+    if isinstance(outcome, Posted):
+        return pb.BatchResult(posted=_posted(outcome), replayed=outcome.replayed)
+    assert isinstance(outcome, Refused)
     return pb.BatchResult(
         refusal=pb.Refusal(
-            reason=LedgerReason.Value(f"LEDGER_REASON_{decision.reason}"),
-            message=decision.message,
-            metadata=decision.metadata,
-            code=code_number(RULES[decision.reason].category),
+            reason=LedgerReason.Value(f"LEDGER_REASON_{outcome.reason}"),
+            message=outcome.message,
+            metadata=outcome.metadata,
+            code=code_number(RULES[outcome.reason].category),
         ),
-        replayed=decision.replayed,
+        replayed=outcome.replayed,
     )
 
 
-def _posted(decision: Posted) -> pb.PostedTransaction:
+def _posted(posted: Posted) -> pb.PostedTransaction:
     return pb.PostedTransaction(
-        transaction_id=decision.transaction_id,
-        sequence=decision.sequence,
-        create_time=parsing.timestamp(decision.create_micros),
-        balances=[building.balances(balance) for balance in decision.balances],
+        transaction_id=posted.transaction_id,
+        sequence=posted.sequence,
+        create_time=parsing.timestamp(posted.create_micros),
+        balances=[building.balances(balance) for balance in posted.balances],
     )

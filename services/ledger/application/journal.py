@@ -4,13 +4,16 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from services.kernel.money import INT64_MAX, INT64_MIN
-from services.ledger.application.ports import JournalStore
-from services.ledger.domain.decisions import AccountBalances, AccountView
+from services.ledger.application.ports import History, JournalStore
+from services.ledger.domain.accounts import AccountView
+from services.ledger.domain.commands import ENTRIES_MAX
+from services.ledger.domain.decisions import AccountBalances
 from services.ledger.domain.history import (
     AccountFilter,
     Cut,
     ExportFilter,
     Statement,
+    TransactionName,
     TransactionView,
     TrialBalance,
 )
@@ -50,24 +53,8 @@ class Journal:
         Raises:
             LedgerError: TENANT_NOT_FOUND, SEQUENCE_NOT_REACHED.
         """
-        now = await self._store.cut(tenant_id)
-        if now is None:
-            raise LedgerError(
-                Reason.TENANT_NOT_FOUND, f"There is no tenant {tenant_id}", tenant_id=tenant_id
-            )
-        if as_of.micros is not None:
-            sequence = await self._store.sequence_at_time(tenant_id, as_of.micros, now.sequence)
-        elif as_of.sequence is not None:
-            sequence = as_of.sequence
-        else:
-            return now
-        if sequence > now.sequence:
-            raise LedgerError(
-                Reason.SEQUENCE_NOT_REACHED,
-                f"The history ends at {now.sequence}, before {sequence}",
-                sequence=str(now.sequence),
-            )
-        return await self._store.cut_at_sequence(tenant_id, sequence)
+        async with self._store.read(tenant_id) as history:
+            return await _cut(history, as_of)
 
     async def balances(
         self, tenant_id: str, account_ids: Sequence[str], as_of: AsOf
@@ -77,33 +64,20 @@ class Journal:
         Raises:
             LedgerError: as `cut`; ACCOUNT_NOT_FOUND.
         """
-        cut = await self.cut(tenant_id, as_of)
-        found = await self._store.balances(tenant_id, set(account_ids), cut.sequence)
-        for account_id in account_ids:
-            if account_id not in found:
-                raise _no_account(account_id)
-        return cut, [found[account_id] for account_id in account_ids]
+        async with self._store.read(tenant_id) as history:
+            cut = await _cut(history, as_of)
+            return cut, await _balances(history, account_ids, cut.sequence)
 
-    async def transaction(
-        self,
-        tenant_id: str,
-        *,
-        sequence: int | None = None,
-        transaction_id: str | None = None,
-        request_id: str | None = None,
-    ) -> TransactionView:
+    async def transaction(self, tenant_id: str, name: TransactionName) -> TransactionView:
         """Return one transaction.
 
         Raises:
             LedgerError: TENANT_NOT_FOUND, TRANSACTION_NOT_FOUND.
         """
-        await self.cut(tenant_id, AsOf())
-        found = await self._store.transaction(
-            tenant_id, sequence=sequence, transaction_id=transaction_id, request_id=request_id
-        )
+        async with self._store.read(tenant_id) as history:
+            found = await history.transaction(name)
         if found is None:
-            name = next(str(name) for name in (sequence, transaction_id, request_id) if name)
-            raise LedgerError(Reason.TRANSACTION_NOT_FOUND, f"There is no transaction {name}")
+            raise LedgerError(Reason.TRANSACTION_NOT_FOUND, f"There is no transaction {name.value}")
         return found
 
     async def statement(
@@ -128,18 +102,15 @@ class Journal:
         Raises:
             LedgerError: as `balances`.
         """
-        end = await self.cut(tenant_id, through)
-        begin = (await self.cut(tenant_id, after)).sequence if after != AsOf() else 0
-        opening = await self._store.balances(tenant_id, [account_id], min(begin, end.sequence))
-        closing = await self._store.balances(tenant_id, [account_id], end.sequence)
-        if account_id not in closing:
-            raise _no_account(account_id)
-        lines = await self._store.statement_lines(
-            tenant_id, account_id, page_after or (begin, 100), end.sequence, limit + 1
-        )
-        return Statement(
-            opening[account_id], lines[:limit], closing[account_id], end, more=len(lines) > limit
-        )
+        async with self._store.read(tenant_id) as history:
+            end = await _cut(history, through)
+            begin = (await _cut(history, after)).sequence if after != AsOf() else 0
+            [closing] = await _balances(history, [account_id], end.sequence)
+            [opening] = await _balances(history, [account_id], min(begin, end.sequence))
+            lines = await history.statement_lines(
+                account_id, page_after or (begin, ENTRIES_MAX), end.sequence, limit + 1
+            )
+        return Statement(opening, lines[:limit], closing, end, more=len(lines) > limit)
 
     async def trial_balance(
         self, tenant_id: str, as_of: AsOf, prefix: str, group_depth: int
@@ -150,10 +121,11 @@ class Journal:
             LedgerError: as `cut`; REQUEST_TOO_LARGE if there are more lines than a reply holds;
                 OUT_OF_RANGE if a sum does not fit int64.
         """
-        cut = await self.cut(tenant_id, as_of)
-        lines = await self._store.trial_lines(
-            tenant_id, cut.sequence, prefix, group_depth, TRIAL_LINES_MAX + 1
-        )
+        async with self._store.read(tenant_id) as history:
+            cut = await _cut(history, as_of)
+            lines = await history.trial_lines(
+                cut.sequence, prefix, group_depth, TRIAL_LINES_MAX + 1
+            )
         if len(lines) > TRIAL_LINES_MAX:
             raise LedgerError(
                 Reason.REQUEST_TOO_LARGE,
@@ -177,16 +149,20 @@ class Journal:
     ) -> AsyncIterator[Exported]:
         """Yield the transactions of (after, through] that the filter lets through, then the end.
 
+        Each page is a unit of work of its own, so that a slow reader holds none.
+
         Raises:
             LedgerError: as `cut`; ACCOUNT_NOT_FOUND for an account named exactly.
         """
-        cut = await self.cut(tenant_id, AsOf(sequence=through))
-        if chosen.account_ids:
-            await self.balances(tenant_id, chosen.account_ids, AsOf(sequence=through))
+        async with self._store.read(tenant_id) as history:
+            cut = await _cut(history, AsOf(sequence=through))
+            if chosen.account_ids:
+                await _balances(history, chosen.account_ids, through)
         scanned = 0
         while after < through:
             page_end = min(after + EXPORT_PAGE_TRANSACTIONS, through)
-            count, transactions = await self._store.export_page(tenant_id, after, page_end, chosen)
+            async with self._store.read(tenant_id) as history:
+                count, transactions = await history.export_page(after, page_end, chosen)
             scanned += count
             after = page_end
             if transactions:
@@ -199,8 +175,8 @@ class Journal:
         Raises:
             LedgerError: TENANT_NOT_FOUND, ACCOUNT_NOT_FOUND.
         """
-        await self.cut(tenant_id, AsOf())
-        found = await self._store.account(tenant_id, account_id)
+        async with self._store.read(tenant_id) as history:
+            found = await history.account(account_id)
         if found is None:
             raise _no_account(account_id)
         return found
@@ -213,9 +189,38 @@ class Journal:
         Raises:
             LedgerError: TENANT_NOT_FOUND.
         """
-        await self.cut(tenant_id, AsOf())
-        found = await self._store.accounts(tenant_id, chosen, after, limit + 1)
+        async with self._store.read(tenant_id) as history:
+            found = await history.accounts(chosen, after, limit + 1)
         return found[:limit], len(found) > limit
+
+
+async def _cut(history: History, as_of: AsOf) -> Cut:
+    """Return the cut at a point of the history; SEQUENCE_NOT_REACHED if it lies ahead."""
+    now = history.now
+    if as_of.micros is not None:
+        sequence = await history.sequence_at_time(as_of.micros)
+    elif as_of.sequence is not None:
+        sequence = as_of.sequence
+    else:
+        return now
+    if sequence > now.sequence:
+        raise LedgerError(
+            Reason.SEQUENCE_NOT_REACHED,
+            f"The history ends at {now.sequence}, before {sequence}",
+            sequence=str(now.sequence),
+        )
+    return await history.cut_at_sequence(sequence)
+
+
+async def _balances(
+    history: History, account_ids: Sequence[str], through: int
+) -> Sequence[AccountBalances]:
+    """Return the balances of accounts, in the order asked; ACCOUNT_NOT_FOUND if one is not."""
+    found = await history.balances(set(account_ids), through)
+    for account_id in account_ids:
+        if account_id not in found:
+            raise _no_account(account_id)
+    return [found[account_id] for account_id in account_ids]
 
 
 def _no_account(account_id: str) -> LedgerError:

@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from services.kernel.clock import Clock
+from services.ledger.application.known_accounts import KnownAccounts
 from services.ledger.application.lane import Lane, LaneLimits
 from services.ledger.application.ports import BookStore
 
@@ -13,8 +14,8 @@ LANES_MAX = 1_000
 class Lanes:
     """Gives each tenant its lane, made at first use.
 
-    Lanes do not wait for each other. Past LANES_MAX the idle ones used longest ago are let go:
-    a lane holds nothing but what the store can tell again.
+    Lanes do not wait for each other. Past LANES_MAX the idle ones used longest ago are let go, and
+    past `cached_accounts_max` what they know of accounts: both are what the store can tell again.
     """
 
     def __init__(
@@ -23,9 +24,11 @@ class Lanes:
         clock: Clock,
         new_id: Callable[[int], str],
         limits: LaneLimits,
+        cached_accounts_max: int,
     ) -> None:
+        known = KnownAccounts(cached_accounts_max)
         self._make: Callable[[str], Lane] = lambda tenant_id: Lane(
-            tenant_id, store, clock, new_id, limits
+            tenant_id, store, clock, new_id, known, limits
         )
         self._lanes: OrderedDict[str, Lane] = OrderedDict()
 

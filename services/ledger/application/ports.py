@@ -2,25 +2,26 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from typing import Protocol
 
-from services.ledger.domain.accounts import Account
-from services.ledger.domain.commands import Post
-from services.ledger.domain.decisions import AccountBalances, AccountView, Changes, Head, Known
+from services.kernel.group_commit import WholeBatchError
+from services.ledger.domain.accounts import Account, AccountView
+from services.ledger.domain.commands import Command
+from services.ledger.domain.decisions import AccountBalances, Changes, Head, Known
 from services.ledger.domain.history import (
     AccountFilter,
     Cut,
     ExportFilter,
     StatementLine,
     TenantView,
+    TransactionName,
     TransactionView,
     TrialLine,
 )
 from services.ledger.domain.reasons import LedgerError, Reason
 
 
-class StoreUnavailableError(LedgerError):
+class StoreUnavailableError(LedgerError, WholeBatchError):
     """The store cannot be reached or was lost; what was in progress may or may not be durable."""
 
     def __init__(self) -> None:
@@ -30,22 +31,25 @@ class StoreUnavailableError(LedgerError):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class KnownAccountRequest:
-    """How an earlier request about accounts ended: see AccountRequestRow."""
+class TenantNotFoundError(LedgerError, WholeBatchError):
+    """There is no such tenant, whatever was asked of it."""
 
-    request_hash: bytes
-    existed: Sequence[bool] | None
-    event_number: int | None
+    def __init__(self, tenant_id: str) -> None:
+        super().__init__(
+            Reason.TENANT_NOT_FOUND, f"There is no tenant {tenant_id}", tenant_id=tenant_id
+        )
 
 
 class BookUnit(Protocol):
     """One unit of work on one tenant's book. Left without `commit`, it has changed nothing."""
 
-    async def lock_head(self) -> Head | None:
-        """Lock the tenant's head until the unit ends, and return it; None: no such tenant.
+    async def lock_head(self) -> Head:
+        """Lock the tenant's head until the unit ends, and return it.
 
         Everything else is read after this: a snapshot taken before the wait would be stale.
+
+        Raises:
+            TenantNotFoundError: there is none.
         """
         ...
 
@@ -53,21 +57,12 @@ class BookUnit(Protocol):
         """Return those of the accounts that exist, with the balances of their last entries."""
         ...
 
-    async def known(self, posts: Sequence[Post]) -> Mapping[str, Known]:
+    async def known(self, commands: Sequence[Command]) -> Mapping[str, Known]:
         """Return, by request id, how those of the requests that were decided before ended.
 
-        Several of `posts` may carry one request id, with bodies of their own.
+        Whatever kind of command used the id. Several of `commands` may carry one request id, with
+        bodies of their own.
         """
-        ...
-
-    async def known_account_requests(
-        self, request_ids: Collection[str]
-    ) -> Mapping[str, KnownAccountRequest]:
-        """Return those of the requests about accounts that were answered before."""
-        ...
-
-    async def changed_account(self, event_number: int) -> AccountView:
-        """Return the account as the event with this number left it."""
         ...
 
     async def write(self, head: Head, changes: Changes) -> None:
@@ -91,66 +86,74 @@ class BookStore(Protocol):
         ...
 
 
-class JournalStore(Protocol):
-    """Reads the history in short units of work: it is immutable and ordered, so no snapshot of it
-    need be held. Each method raises StoreUnavailableError.
-    """
+class History(Protocol):
+    """One tenant's history during one short unit of work."""
 
-    async def cut(self, tenant_id: str) -> Cut | None:
-        """Return the end of the history now; None: no such tenant."""
+    @property
+    def now(self) -> Cut:
+        """The end of the history when the unit began."""
         ...
 
-    async def cut_at_sequence(self, tenant_id: str, sequence: int) -> Cut:
+    async def cut_at_sequence(self, sequence: int) -> Cut:
         """Return the cut after a transaction that exists, or the one before the first (0)."""
         ...
 
-    async def sequence_at_time(self, tenant_id: str, micros: int, through: int) -> int:
-        """Return the last sequence, at most `through`, that was recorded at or before a moment."""
+    async def sequence_at_time(self, micros: int) -> int:
+        """Return the last sequence, up to now, that was recorded at or before a moment."""
         ...
 
     async def balances(
-        self, tenant_id: str, account_ids: Collection[str], through: int
+        self, account_ids: Collection[str], through: int
     ) -> Mapping[str, AccountBalances]:
         """Return the balances of those accounts that exist, as of a sequence."""
         ...
 
-    async def transaction(
-        self,
-        tenant_id: str,
-        *,
-        sequence: int | None = None,
-        transaction_id: str | None = None,
-        request_id: str | None = None,
-    ) -> TransactionView | None:
+    async def transaction(self, name: TransactionName) -> TransactionView | None:
         """Return one transaction, by one of its names."""
         ...
 
     async def statement_lines(
-        self, tenant_id: str, account_id: str, after: tuple[int, int], through: int, limit: int
+        self, account_id: str, after: tuple[int, int], through: int, limit: int
     ) -> Sequence[StatementLine]:
         """Return an account's entries after a (sequence, entry number), in order."""
         ...
 
     async def trial_lines(
-        self, tenant_id: str, through: int, prefix: str, group_depth: int, limit: int
+        self, through: int, prefix: str, group_depth: int, limit: int
     ) -> Sequence[TrialLine]:
         """Sum all balances as of a sequence; return at most `limit` lines."""
         ...
 
     async def export_page(
-        self, tenant_id: str, after: int, through: int, chosen: ExportFilter
+        self, after: int, through: int, chosen: ExportFilter
     ) -> tuple[int, Sequence[TransactionView]]:
         """Return how many transactions there are in (after, through], and those let through."""
         ...
 
-    async def account(self, tenant_id: str, account_id: str) -> AccountView | None:
+    async def account(self, account_id: str) -> AccountView | None:
         """Return one account."""
         ...
 
     async def accounts(
-        self, tenant_id: str, chosen: AccountFilter, after: str, limit: int
+        self, chosen: AccountFilter, after: str, limit: int
     ) -> Sequence[AccountView]:
         """Return accounts by path, after a path."""
+        ...
+
+
+class JournalStore(Protocol):
+    """Opens units of work that read.
+
+    The history is immutable and ordered, so that each is short and no snapshot need be held.
+    """
+
+    def read(self, tenant_id: str) -> AbstractAsyncContextManager[History]:
+        """Open a tenant's history.
+
+        Raises:
+            TenantNotFoundError: there is no such tenant.
+            StoreUnavailableError: at any point inside the block.
+        """
         ...
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-INT64_MAX = 2**63 - 1
+from services.kernel.money import INT64_MAX
 
 
 class AccountKind(IntEnum):
@@ -58,11 +58,27 @@ class Policy:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class AccountView:
+    """An account as it is read: identity, policy, and when it was opened and last changed.
+
+    The times are microseconds since 1970.
+    """
+
+    account_id: str
+    currency_code: str
+    kind: AccountKind
+    policy: Policy
+    create_micros: int
+    update_micros: int
+
+
 @dataclass(slots=True, eq=False)
 class Account:
     """An account as the book works on it: the balances move with each entry.
 
-    Balances are in minor units and count in the account's normal direction.
+    Balances are in minor units and count in the account's normal direction; the times are those of
+    AccountView.
     """
 
     key: int
@@ -70,6 +86,8 @@ class Account:
     currency_code: str
     kind: AccountKind
     policy: Policy
+    create_micros: int = 0
+    update_micros: int = 0
     posted: int = 0
     pending_in: int = 0
     pending_out: int = 0
@@ -89,6 +107,17 @@ class Account:
     def available(self) -> int:
         """What can be taken now, in minor units."""
         return self.posted - self.pending_out
+
+    def view(self) -> AccountView:
+        """Return the account as it is read."""
+        return AccountView(
+            self.account_id,
+            self.currency_code,
+            self.kind,
+            self.policy,
+            self.create_micros,
+            self.update_micros,
+        )
 
     def adopt(self, policy: Policy) -> None:
         """Take a policy."""

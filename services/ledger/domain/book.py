@@ -3,38 +3,23 @@
 It is pure: the caller loads what a command needs, keeps the head locked, and writes `changes`.
 """
 
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, MutableMapping
 
-from services.kernel.money import INT64_MAX, INT64_MIN
-from services.ledger.domain import chain
-from services.ledger.domain.accounts import Account, AccountState
-from services.ledger.domain.commands import Post
-from services.ledger.domain.decisions import (
-    AccountBalances,
-    Changes,
-    Decision,
-    EntryRow,
-    Head,
-    Known,
-    Posted,
-    RefusalRow,
-    Refused,
-    TransactionRow,
-)
+from services.ledger.domain.account_changes import change_account, open_accounts
+from services.ledger.domain.accounts import Account
+from services.ledger.domain.commands import Command, OpenAccounts, Post
+from services.ledger.domain.decisions import Head, Known, Outcome, Refused, RememberedRefusal
+from services.ledger.domain.pages import Pages
+from services.ledger.domain.posting import post
 from services.ledger.domain.reasons import RULES, Reason
 
-EFFECTIVE_AHEAD_MICROS = 5 * 60 * 1_000_000
 
-
-class Book:
+class Book(Pages):
     """One tenant's book during one unit of work.
 
     Args:
-        head: the tenant's head; it moves with each record.
-        accounts: the accounts that the commands name, by path; one that is missing does not exist.
-        known: how earlier requests with the commands' ids ended.
-        now_micros: the time of recording; each record is later than the one before it all the same.
-        new_id: makes a transaction's id from a time in microseconds.
+        head, accounts, now_micros, new_id: see Pages.
+        known: how earlier requests with the commands' ids ended; those decided now are added.
     """
 
     def __init__(
@@ -45,107 +30,35 @@ class Book:
         now_micros: int,
         new_id: Callable[[int], str],
     ) -> None:
-        self.head = head
-        self.accounts = accounts
-        self.changes = Changes()
+        super().__init__(head, accounts, now_micros, new_id)
         self._known = known
-        self._now_micros = now_micros
-        self._new_id = new_id
 
-    def post(self, command: Post) -> Decision:
-        """Record a transaction, or say why not.
+    def decide(self, command: Command) -> Outcome:
+        """Do what a command asks, or say why not; a request id has one outcome.
 
-        A request id that was used before is answered before anything else is looked at. Then, in
-        order of precedence: ACCOUNT_NOT_FOUND (not remembered), CURRENCY_MISMATCH,
-        EFFECTIVE_TIME_OUT_OF_WINDOW, ACCOUNT_CLOSED, ACCOUNT_FROZEN; then entry by entry
-        OUT_OF_RANGE, INSUFFICIENT_AVAILABLE.
+        An id that was used before, whatever for, is answered before anything else is looked at:
+        with the first outcome, or with REQUEST_ID_REUSED if the body is another.
         """
         known = self._known.get(command.request_id)
         if known is not None:
             return _again(known, command.request_hash)
-        touched: list[Account] = []
-        for account_id, _, _ in command.entries:
-            account = self.accounts.get(account_id)
-            if account is None:
-                return Refused(
-                    Reason.ACCOUNT_NOT_FOUND,
-                    f"There is no account {account_id}",
-                    {"account_id": account_id},
-                )
-            touched.append(account)
-        create_micros = self.next_micros()
-        legs = _forbidden(command, touched, create_micros) or _moved(
-            command, touched, self.head.sequence + 1
-        )
-        if isinstance(legs, Refused):
-            decision: Decision = legs
-        else:
-            decision = self._record(command, touched, legs, create_micros)
-        if isinstance(decision, Refused) and RULES[decision.reason].remembered:
-            self.changes.refusals.append(
-                RefusalRow(
-                    command.request_id,
-                    command.request_hash,
-                    decision.reason,
-                    decision.message,
-                    decision.metadata,
-                    create_micros,
-                )
-            )
-        self._known[command.request_id] = Known(command.request_hash, decision)
-        return decision
+        outcome = self._by_rule(command)
+        if isinstance(outcome, Refused):
+            if not RULES[outcome.reason].remembered:
+                return outcome
+            self.changes.refusals.append(RememberedRefusal(command, outcome, self.next_micros()))
+        self._known[command.request_id] = Known(command.request_hash, outcome)
+        return outcome
 
-    def next_micros(self) -> int:
-        """Return the time of the next record: now, or just after the last record."""
-        return max(self._now_micros, self.head.last_micros + 1)
-
-    def _record(
-        self,
-        command: Post,
-        touched: Sequence[Account],
-        legs: Sequence[EntryRow],
-        create_micros: int,
-    ) -> Posted:
-        """Give a transaction that moved its accounts its place in the history."""
-        head = self.head
-        sequence = head.sequence + 1
-        transaction_id = self._new_id(create_micros)
-        head.hash = chain.transaction_hash(
-            head.hash,
-            command.request_hash,
-            head.tenant_id,
-            sequence,
-            transaction_id,
-            command.request_id,
-            create_micros,
-            [
-                figure
-                for row in legs
-                for figure in (row.posted, row.pending_in, row.pending_out, row.account_version)
-            ],
-        )
-        head.sequence = sequence
-        head.last_micros = create_micros
-        self.changes.entries += legs
-        self.changes.transactions.append(
-            TransactionRow(
-                sequence,
-                transaction_id,
-                command.request_id,
-                command.request_hash,
-                command.kind,
-                command.effective_micros,
-                create_micros,
-                command.description,
-                command.external_id,
-                command.metadata,
-                head.hash,
-            )
-        )
-        return Posted(transaction_id, sequence, create_micros, _balances(touched))
+    def _by_rule(self, command: Command) -> Outcome:
+        if isinstance(command, Post):
+            return post(self, command)
+        if isinstance(command, OpenAccounts):
+            return open_accounts(self, command)
+        return change_account(self, command)
 
 
-def _again(known: Known, request_hash: bytes) -> Decision:
+def _again(known: Known, request_hash: bytes) -> Outcome:
     """Answer a request id that was used before."""
     if known.request_hash != request_hash:
         return Refused(
@@ -153,125 +66,4 @@ def _again(known: Known, request_hash: bytes) -> Decision:
             "The request id was used before, with another body; nothing was done",
             {},
         )
-    return known.decision._replace(replayed=True)
-
-
-def _forbidden(command: Post, touched: Sequence[Account], create_micros: int) -> Refused | None:
-    """Return why the accounts or the time do not allow the transaction, whatever the balances."""
-    for account, (_, currency_code, _) in zip(touched, command.entries, strict=True):
-        if account.currency_code != currency_code:
-            return Refused(
-                Reason.CURRENCY_MISMATCH,
-                f"{account.account_id} is in {account.currency_code}, not in {currency_code}",
-                {"account_id": account.account_id, "currency_code": account.currency_code},
-            )
-    effective = command.effective_micros
-    if effective is not None and effective > create_micros + EFFECTIVE_AHEAD_MICROS:
-        return Refused(
-            Reason.EFFECTIVE_TIME_OUT_OF_WINDOW,
-            "The effective time is more than five minutes in the future",
-            {},
-        )
-    for account, (_, _, amount) in zip(touched, command.entries, strict=True):
-        if not (account.open_to_debits if amount > 0 else account.open_to_credits):
-            return _barred(command, touched)
-    return None
-
-
-def _barred(command: Post, touched: Sequence[Account]) -> Refused:
-    """Refuse for the first account that is closed, or else for the first that is frozen so."""
-    barred = [
-        account
-        for account, (_, _, amount) in zip(touched, command.entries, strict=True)
-        if not (account.open_to_debits if amount > 0 else account.open_to_credits)
-    ]
-    for account in barred:
-        if account.policy.state is AccountState.CLOSED:
-            return Refused(
-                Reason.ACCOUNT_CLOSED,
-                f"{account.account_id} is closed",
-                {"account_id": account.account_id},
-            )
-    account_id = barred[0].account_id
-    return Refused(
-        Reason.ACCOUNT_FROZEN,
-        f"{account_id} is frozen on this side",
-        {"account_id": account_id},
-    )
-
-
-def _moved(
-    command: Post, touched: Sequence[Account], sequence: int
-) -> Sequence[EntryRow] | Refused:
-    """Move the accounts entry by entry; at the first that may not be, put all back and refuse."""
-    rows: list[EntryRow] = []
-    before: list[tuple[Account, int, int, int]] = []
-    for account, (_, _, amount) in zip(touched, command.entries, strict=True):
-        change = amount * account.normal_sign
-        posted = account.posted + change
-        refusal = None
-        if not INT64_MIN <= posted <= INT64_MAX:
-            refusal = _out_of_range(account)
-        # An entry that adds is never held against a limit that was tightened since.
-        elif change < 0 and posted - account.pending_out < account.floor:
-            refusal = _insufficient(account, change)
-        if refusal is not None:
-            for moved, old_posted, old_version, old_sequence in reversed(before):
-                moved.posted, moved.version, moved.sequence = old_posted, old_version, old_sequence
-            return refusal
-        before.append((account, account.posted, account.version, account.sequence))
-        account.posted = posted
-        account.version += 1
-        account.sequence = sequence
-        rows.append(
-            EntryRow(
-                account.key,
-                sequence,
-                len(rows) + 1,
-                account.version,
-                amount,
-                posted,
-                account.pending_in,
-                account.pending_out,
-            )
-        )
-    return rows
-
-
-def _out_of_range(account: Account) -> Refused:
-    return Refused(
-        Reason.OUT_OF_RANGE,
-        f"The balance of {account.account_id} would not fit 64 bits",
-        {"account_id": account.account_id},
-    )
-
-
-def _insufficient(account: Account, change: int) -> Refused:
-    available = account.available
-    return Refused(
-        Reason.INSUFFICIENT_AVAILABLE,
-        f"{account.account_id} has {available} minor units available with a limit of"
-        f" {account.floor}, and {-change} are asked of it",
-        {
-            "account_id": account.account_id,
-            "available_minor": str(available),
-            "limit_minor": str(account.floor),
-            "asked_minor": str(-change),
-        },
-    )
-
-
-def _balances(touched: Sequence[Account]) -> Sequence[AccountBalances]:
-    """Return the balances now of each account touched, in the order of first touch."""
-    return [
-        AccountBalances(
-            account.account_id,
-            account.currency_code,
-            account.posted,
-            account.pending_in,
-            account.pending_out,
-            account.version,
-            account.sequence,
-        )
-        for account in dict.fromkeys(touched)
-    ]
+    return known.outcome._replace(replayed=True)

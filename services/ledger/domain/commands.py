@@ -36,6 +36,16 @@ class Post(NamedTuple):
     metadata: Mapping[str, str]
     request_hash: bytes
 
+    @property
+    def account_ids(self) -> Collection[str]:
+        """The accounts that it names."""
+        return [entry.account_id for entry in self.entries]
+
+    @property
+    def weight(self) -> int:
+        """How much of a commit it is."""
+        return 1
+
 
 @dataclass(frozen=True, slots=True)
 class NewAccount:
@@ -55,6 +65,16 @@ class OpenAccounts:
     request_hash: bytes
     accounts: Sequence[NewAccount]
 
+    @property
+    def account_ids(self) -> Collection[str]:
+        """The accounts that it names."""
+        return [account.account_id for account in self.accounts]
+
+    @property
+    def weight(self) -> int:
+        """How much of a commit it is: as much as the accounts that it may open."""
+        return len(self.accounts)
+
 
 @dataclass(frozen=True, slots=True)
 class ChangeAccount:
@@ -66,8 +86,19 @@ class ChangeAccount:
     policy: Policy
     fields: Collection[str]
 
+    @property
+    def account_ids(self) -> Collection[str]:
+        """The accounts that it names."""
+        return [self.account_id]
+
+    @property
+    def weight(self) -> int:
+        """How much of a commit it is."""
+        return 1
+
 
 Command = Post | OpenAccounts | ChangeAccount
+"""Each has a request id, the digest of the rest, the accounts that it names, and a weight."""
 
 
 def balances_to_zero(entries: Sequence[NewEntry]) -> bool:

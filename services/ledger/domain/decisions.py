@@ -1,10 +1,11 @@
-"""What the book decides, and the rows that a unit of work writes for it."""
+"""What the book decides, and what a unit of work records of it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from services.ledger.domain.accounts import Account, Policy
+from services.ledger.domain.accounts import Account, AccountView, Policy
+from services.ledger.domain.commands import ChangeAccount, Command, OpenAccounts, Post
 from services.ledger.domain.reasons import Reason
 
 
@@ -39,62 +40,32 @@ class Refused(NamedTuple):
     replayed: bool = False
 
 
-Decision = Posted | Refused
-
-
-class Known(NamedTuple):
-    """How an earlier request with this id ended."""
-
-    request_hash: bytes
-    decision: Decision
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(NamedTuple):
     """For each account asked for, in order: whether it existed before."""
 
     existed: Sequence[bool]
     replayed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """The account as the request left it; the times are microseconds since 1970."""
+class Changed(NamedTuple):
+    """The account as the request left it."""
 
-    account: "AccountView"
+    account: AccountView
     replayed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class AccountView:
-    """An account as it is read: identity, policy and when it was opened and last changed."""
-
-    account_id: str
-    currency_code: str
-    kind: int
-    policy: Policy
-    create_micros: int
-    update_micros: int
+Outcome = Posted | Opened | Changed | Refused
 
 
-class TransactionRow(NamedTuple):
-    """A row of `transactions`."""
+class Known(NamedTuple):
+    """How an earlier request with this id ended."""
 
-    sequence: int
-    transaction_id: str
-    request_id: str
     request_hash: bytes
-    kind: str
-    effective_micros: int | None
-    create_micros: int
-    description: str
-    external_id: str
-    metadata: Mapping[str, str]
-    hash: bytes
+    outcome: Outcome
 
 
-class EntryRow(NamedTuple):
-    """A row of `entries`; `amount` is positive for a debit and negative for a credit."""
+class Leg(NamedTuple):
+    """A recorded entry and the balances after it; `amount` is negative for a credit."""
 
     account_key: int
     sequence: int
@@ -106,19 +77,27 @@ class EntryRow(NamedTuple):
     pending_out: int
 
 
-class RefusalRow(NamedTuple):
-    """A row of `refusals`."""
+class Recorded(NamedTuple):
+    """A transaction in its place in the history: what was asked, and what the book made of it."""
 
-    request_id: str
-    request_hash: bytes
-    reason: Reason
-    message: str
-    metadata: Mapping[str, str]
+    command: Post
+    sequence: int
+    transaction_id: str
+    create_micros: int
+    hash: bytes
+    legs: Sequence[Leg]
+
+
+class RememberedRefusal(NamedTuple):
+    """A command that is refused for ever under its request id."""
+
+    command: Command
+    refused: Refused
     create_micros: int
 
 
-class AccountEventRow(NamedTuple):
-    """A row of `account_events`: an account as an opening (`opens`) or a change left it."""
+class AccountEvent(NamedTuple):
+    """An account as an opening (`opens`) or a change left it."""
 
     event_number: int
     follows_sequence: int
@@ -130,14 +109,13 @@ class AccountEventRow(NamedTuple):
     hash: bytes
 
 
-class AccountRequestRow(NamedTuple):
-    """A row of `account_requests`: how a request about accounts ended.
+class AnsweredRequest(NamedTuple):
+    """How a request about accounts ended.
 
     `existed` is the answer of an opening; `event_number` points to the answer of a change.
     """
 
-    request_id: str
-    request_hash: bytes
+    command: OpenAccounts | ChangeAccount
     existed: Sequence[bool] | None
     event_number: int | None
     create_micros: int
@@ -159,11 +137,10 @@ class Head:
 class Changes:
     """All that a unit of work writes, besides the head."""
 
-    transactions: list[TransactionRow] = field(default_factory=list)
-    entries: list[EntryRow] = field(default_factory=list)
-    refusals: list[RefusalRow] = field(default_factory=list)
-    account_events: list[AccountEventRow] = field(default_factory=list)
-    account_requests: list[AccountRequestRow] = field(default_factory=list)
+    transactions: list[Recorded] = field(default_factory=list)
+    refusals: list[RememberedRefusal] = field(default_factory=list)
+    account_events: list[AccountEvent] = field(default_factory=list)
+    account_requests: list[AnsweredRequest] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return bool(

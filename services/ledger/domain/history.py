@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from services.ledger.domain.accounts import AccountKind
 from services.ledger.domain.decisions import AccountBalances
@@ -37,6 +38,22 @@ class EntryView:
     pending_in: int
     pending_out: int
     account_version: int
+
+
+class NamedBy(StrEnum):
+    """What a transaction can be asked for by."""
+
+    SEQUENCE = "sequence"
+    TRANSACTION_ID = "transaction_id"
+    REQUEST_ID = "request_id"
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionName:
+    """One of a transaction's names: `value` is an int exactly for SEQUENCE."""
+
+    by: NamedBy
+    value: int | str
 
 
 @dataclass(frozen=True, slots=True)

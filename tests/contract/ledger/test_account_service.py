@@ -200,6 +200,28 @@ async def test_an_update_is_repeated_as_it_was_answered(ledger: LedgerClient) ->
     assert [*(await read(ledger, "replayed")).labels] == ["two"]
 
 
+async def test_a_request_id_is_one_across_the_rpcs(ledger: LedgerClient) -> None:
+    """An id that a posting, an opening or a change used is refused to the two others."""
+    one = Account(account_id="shared/one", labels=["one"])
+    await create(ledger, "shared-open", asset("shared/one"), asset("shared/two"))
+    await update(ledger, "shared-change", one, "labels")
+    await ledger.post(TENANT, "shared-post", transfer("shared/one", "shared/two", 1))
+
+    refused = [
+        await refusal(ledger.post(TENANT, name, transfer("shared/one", "shared/two", 1)))
+        for name in ("shared-open", "shared-change")
+    ]
+    refused += [
+        await refusal(create(ledger, name, asset("shared/three")))
+        for name in ("shared-change", "shared-post")
+    ]
+    refused += [
+        await refusal(update(ledger, name, one, "labels"))
+        for name in ("shared-open", "shared-post")
+    ]
+    assert {one.reason for one in refused} == {"REQUEST_ID_REUSED"}
+
+
 @pytest.mark.parametrize(
     ("account", "paths", "field"),
     [

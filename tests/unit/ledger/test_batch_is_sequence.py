@@ -7,26 +7,20 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.kernel.clock import from_micros
-from services.ledger.application.lane import Lane, LaneLimits
+from services.ledger.application.known_accounts import KnownAccounts
+from services.ledger.application.lane import Lane
 from services.ledger.domain.accounts import AccountState, FrozenSide, Policy
 from services.ledger.domain.commands import ChangeAccount, Post
-from services.ledger.domain.decisions import Changed, Decision
-from services.ledger.domain.reasons import LedgerError
+from services.ledger.domain.decisions import Outcome
 from tests.fakes.book_store import MemoryBookStore
-from tests.fakes.posts import CHART, NOW, changing, histories, new_id, opening
+from tests.fakes.lanes import lane_on
+from tests.fakes.posts import CHART, changing, histories, opening
 
 
-def lane_on(store: MemoryBookStore, cached_accounts_max: int = 200_000) -> Lane:
-    """A lane whose clock stands still, so that rows can be compared whole."""
-    limits = LaneLimits(cached_accounts_max=cached_accounts_max)
-    return Lane("acme", store, lambda: from_micros(NOW), new_id, limits)
-
-
-async def with_chart(cached_accounts_max: int = 200_000) -> tuple[MemoryBookStore, Lane]:
+async def with_chart(cached_accounts_max: int = 99_999) -> tuple[MemoryBookStore, Lane]:
     store = MemoryBookStore()
-    lane = lane_on(store, cached_accounts_max)
-    await lane.open_accounts(opening("chart", *CHART.values()))
+    lane = lane_on(store, KnownAccounts(cached_accounts_max))
+    await lane.decide([opening("chart", *CHART.values())])
     return store, lane
 
 
@@ -36,31 +30,30 @@ def rows(store: MemoryBookStore) -> object:
     return (
         store.head,
         kept.transactions,
-        kept.entries,
         kept.refusals,
         [row._replace(account=row.account.account_id) for row in kept.account_events],  # type: ignore[arg-type]  # Compared only.
         kept.account_requests,
     )
 
 
-async def one_by_one(history: Sequence[Post]) -> tuple[object, list[Decision]]:
+async def one_by_one(history: Sequence[Post]) -> tuple[object, list[Outcome]]:
     store, lane = await with_chart()
-    decisions = [decision for post in history for decision in await lane.post([post])]
+    decisions = [decision for post in history for decision in await lane.decide([post])]
     return rows(store), decisions
 
 
 async def in_splits(
     history: Sequence[Post], cuts: Sequence[int], *, together: bool, cached: int
-) -> tuple[object, list[Decision]]:
+) -> tuple[object, list[Outcome]]:
     """Post the history in batches that end at `cuts`, one after the other or all at once."""
     store, lane = await with_chart(cached)
     edges = sorted({0, len(history), *(cut % (len(history) + 1) for cut in cuts)})
     batches = [history[low:high] for low, high in pairwise(edges)]
     if together:
-        answers = await asyncio.gather(*(lane.post(batch) for batch in batches))
+        answers = await asyncio.gather(*(lane.decide(batch) for batch in batches))
         assert store.commits <= 3
     else:
-        answers = [await lane.post(batch) for batch in batches]
+        answers = [await lane.decide(batch) for batch in batches]
     return rows(store), [decision for answer in answers for decision in answer]
 
 
@@ -102,17 +95,6 @@ _changes = st.builds(
 )
 
 
-async def asked(lane: Lane, item: Post | ChangeAccount) -> object:
-    """Ask, and return the answer or the refusal so that it can be compared."""
-    if isinstance(item, Post):
-        return list(await lane.post([item]))
-    try:
-        changed: Changed = await lane.change_account(item)
-    except LedgerError as error:
-        return error.reason, error.message
-    return changed
-
-
 @settings(max_examples=60)
 @given(st.lists(st.one_of(_changes, histories(1).map(lambda one: one[0])), min_size=2, max_size=30))
 def test_changes_of_accounts_keep_their_place(history: Sequence[Post | ChangeAccount]) -> None:
@@ -120,9 +102,9 @@ def test_changes_of_accounts_keep_their_place(history: Sequence[Post | ChangeAcc
 
     async def story() -> None:
         store, lane = await with_chart()
-        expected = [await asked(lane, item) for item in history]
+        expected = [await lane.decide([item]) for item in history]
         shared_store, shared = await with_chart()
-        answers = await asyncio.gather(*(asked(shared, item) for item in history))
+        answers = await asyncio.gather(*(shared.decide([item]) for item in history))
 
         assert answers == expected
         assert rows(shared_store) == rows(store)
@@ -141,7 +123,7 @@ def test_a_restarted_lane_goes_on_where_the_other_ended(
     async def story() -> None:
         store, _ = await with_chart()
         for start in range(0, len(history), lives):
-            await lane_on(store).post(history[start : start + lives])
+            await lane_on(store).decide(history[start : start + lives])
 
         assert rows(store) == (await one_by_one(history))[0]
 

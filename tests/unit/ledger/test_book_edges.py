@@ -12,8 +12,9 @@ from services.ledger.domain.accounts import (
     FrozenSide,
     Policy,
 )
-from services.ledger.domain.book import EFFECTIVE_AHEAD_MICROS, Book
-from services.ledger.domain.decisions import Decision, Head, Posted, Refused
+from services.ledger.domain.book import Book
+from services.ledger.domain.decisions import Head, Outcome, Posted, Refused
+from services.ledger.domain.posting import EFFECTIVE_AHEAD_MICROS
 from services.ledger.domain.reasons import Reason
 from tests.fakes.posts import INT64_MAX, INT64_MIN, NOW, move, new_id, post
 
@@ -35,11 +36,11 @@ def bank(posted: int = 0) -> Account:
     return account("bank", AccountKind.ASSET, posted)
 
 
-def reason(decision: Decision) -> Reason | None:
+def reason(decision: Outcome) -> Reason | None:
     return decision.reason if isinstance(decision, Refused) else None
 
 
-def left(decision: Decision) -> Mapping[str, int]:
+def left(decision: Outcome) -> Mapping[str, int]:
     assert isinstance(decision, Posted)
     return {one.account_id: one.posted for one in decision.balances}
 
@@ -50,10 +51,10 @@ def test_the_normal_side_adds(kind: AccountKind) -> None:
     adds = kind in {AccountKind.ASSET, AccountKind.EXPENSE}
     other = account("other", AccountKind.ASSET)
 
-    assert left(book(account("it", kind), other).post(move("r", "it", "other", 5)))["it"] == (
+    assert left(book(account("it", kind), other).decide(move("r", "it", "other", 5)))["it"] == (
         5 if adds else -5
     )
-    assert left(book(account("it", kind), other).post(move("r", "other", "it", 5)))["it"] == (
+    assert left(book(account("it", kind), other).decide(move("r", "other", "it", 5)))["it"] == (
         -5 if adds else 5
     )
 
@@ -72,7 +73,7 @@ def test_a_balance_reaches_both_ends_of_int64_and_not_more(
 ) -> None:
     """A debit of one brings an asset to the top and a liability to the bottom, and no further."""
     it = account("it", kind, start)
-    decision = book(it, bank()).post(move("r", "it", "bank", 1))
+    decision = book(it, bank()).decide(move("r", "it", "bank", 1))
 
     assert reason(decision) == (None if fits else Reason.OUT_OF_RANGE)
     assert it.posted == (start + (1 if kind is AccountKind.ASSET else -1) if fits else start)
@@ -81,11 +82,11 @@ def test_a_balance_reaches_both_ends_of_int64_and_not_more(
 def test_the_largest_amount_can_go_in_and_out() -> None:
     """An amount of 2**63 - 1 is posted and taken back exactly."""
     it = book(bank(), account("player", AccountKind.LIABILITY, policy=Policy(min_available=0)))
-    assert left(it.post(move("in", "bank", "player", INT64_MAX))) == {
+    assert left(it.decide(move("in", "bank", "player", INT64_MAX))) == {
         "bank": INT64_MAX,
         "player": INT64_MAX,
     }
-    assert left(it.post(move("out", "player", "bank", INT64_MAX))) == {"bank": 0, "player": 0}
+    assert left(it.decide(move("out", "player", "bank", INT64_MAX))) == {"bank": 0, "player": 0}
 
 
 def test_limits_are_judged_entry_by_entry_in_order() -> None:
@@ -93,11 +94,11 @@ def test_limits_are_judged_entry_by_entry_in_order() -> None:
     player = account("player", AccountKind.LIABILITY, policy=Policy(min_available=0))
     take, give = [("player", 5), ("bank", -5)], [("bank", 5), ("player", -5)]
 
-    assert reason(book(player, bank()).post(post("r", *take, *give))) == (
+    assert reason(book(player, bank()).decide(post("r", *take, *give))) == (
         Reason.INSUFFICIENT_AVAILABLE
     )
     assert player.version == 0
-    decision = book(player, bank()).post(post("r", *give, *take))
+    decision = book(player, bank()).decide(post("r", *give, *take))
     assert left(decision) == {"bank": 0, "player": 0}
     assert isinstance(decision, Posted)
     assert [one.version for one in decision.balances] == [2, 2]
@@ -108,18 +109,18 @@ def test_a_refusal_in_the_last_leg_restores_an_account_of_several_legs() -> None
     player = account("player", AccountKind.LIABILITY, 3, Policy(min_available=0))
     it = book(player, bank(7))
     legs = [("bank", 9), ("player", -4), ("player", -5), ("player", 99), ("bank", -99)]
-    refused = it.post(post("r", *legs))
+    refused = it.decide(post("r", *legs))
 
     assert reason(refused) == Reason.INSUFFICIENT_AVAILABLE
     assert (player.posted, player.version, player.sequence) == (3, 0, 0)
     assert it.accounts["bank"].posted == 7
-    assert it.changes.entries == []
+    assert it.changes.transactions == []
     assert it.head.sequence == 0
 
 
 def test_an_account_can_pay_itself() -> None:
     """Both legs on one account leave its balance and count as two entries."""
-    decision = book(bank(4)).post(move("r", "bank", "bank", 9))
+    decision = book(bank(4)).decide(move("r", "bank", "bank", 9))
 
     assert isinstance(decision, Posted)
     assert [(one.posted, one.version) for one in decision.balances] == [(4, 2)]
@@ -129,8 +130,8 @@ def test_an_entry_that_adds_is_never_held_against_a_limit() -> None:
     """An account below a limit that was tightened since can be paid into, though not from."""
     poor = account("poor", AccountKind.ASSET, -50, Policy(min_available=0))
 
-    assert left(book(poor, bank()).post(move("r1", "poor", "bank", 10)))["poor"] == -40
-    assert reason(book(poor, bank()).post(move("r2", "bank", "poor", 1))) == (
+    assert left(book(poor, bank()).decide(move("r1", "poor", "bank", 10)))["poor"] == -40
+    assert reason(book(poor, bank()).decide(move("r2", "bank", "poor", 1))) == (
         Reason.INSUFFICIENT_AVAILABLE
     )
 
@@ -140,8 +141,8 @@ def test_a_limit_is_reached_and_not_crossed(limit: int) -> None:
     """All that is above the limit can be taken, and not one minor unit more."""
     rich = account("rich", AccountKind.ASSET, limit + 10, Policy(min_available=limit))
 
-    assert left(book(rich, bank()).post(move("r1", "bank", "rich", 10)))["rich"] == limit
-    refused = book(rich, bank()).post(move("r2", "bank", "rich", 1))
+    assert left(book(rich, bank()).decide(move("r1", "bank", "rich", 10)))["rich"] == limit
+    refused = book(rich, bank()).decide(move("r2", "bank", "rich", 1))
     assert reason(refused) == (
         Reason.OUT_OF_RANGE if limit == INT64_MIN else Reason.INSUFFICIENT_AVAILABLE
     )
@@ -150,7 +151,7 @@ def test_a_limit_is_reached_and_not_crossed(limit: int) -> None:
 def test_an_insufficient_refusal_says_what_was_available() -> None:
     """The metadata names the account, what it had, its limit, and what was asked."""
     poor = account("poor", AccountKind.ASSET, 30, Policy(min_available=-5))
-    refused = book(poor, bank()).post(move("r", "bank", "poor", 36))
+    refused = book(poor, bank()).decide(move("r", "bank", "poor", 36))
 
     assert isinstance(refused, Refused)
     assert refused.metadata == {
@@ -166,8 +167,8 @@ def test_a_frozen_account_refuses_its_side_only(side: FrozenSide) -> None:
     """DEBIT refuses debits, CREDIT credits, BOTH both."""
     frozen = account("frozen", AccountKind.ASSET, policy=Policy(None, AccountState.FROZEN, side))
 
-    debit = book(frozen, bank()).post(move("r1", "frozen", "bank", 1))
-    credit = book(frozen, bank()).post(move("r2", "bank", "frozen", 1))
+    debit = book(frozen, bank()).decide(move("r1", "frozen", "bank", 1))
+    credit = book(frozen, bank()).decide(move("r2", "bank", "frozen", 1))
     refuses = {FrozenSide.DEBIT: (1, 0), FrozenSide.CREDIT: (0, 1), FrozenSide.BOTH: (1, 1)}
     assert (
         reason(debit) is Reason.ACCOUNT_FROZEN,
@@ -180,18 +181,18 @@ def test_a_frozen_account_refuses_its_side_only(side: FrozenSide) -> None:
 )
 def test_the_effective_time_is_at_most_five_minutes_ahead(ahead: int, refused: bool) -> None:
     """Five minutes to the microsecond pass; any time of the past does."""
-    decision = book(bank()).post(post("r", ("bank", 1), ("bank", -1), effective=NOW + ahead))
+    decision = book(bank()).decide(post("r", ("bank", 1), ("bank", -1), effective=NOW + ahead))
 
     assert (reason(decision) is Reason.EFFECTIVE_TIME_OUT_OF_WINDOW) is refused
     long_ago = post("r2", ("bank", 1), ("bank", -1), effective=-62_135_596_800_000_000)
-    assert reason(book(bank()).post(long_ago)) is None
+    assert reason(book(bank()).decide(long_ago)) is None
 
 
 @pytest.mark.parametrize("last", [NOW, NOW - 1, NOW + 10**12])
 def test_times_rise_whatever_the_clock_says(last: int) -> None:
     """A record is later than the one before it, even while the clock stands or is behind."""
     it = book(bank(), now=NOW, last=last)
-    decisions = [it.post(move(f"r{number}", "bank", "bank", 1)) for number in range(3)]
+    decisions = [it.decide(move(f"r{number}", "bank", "bank", 1)) for number in range(3)]
 
     begins = max(NOW, last + 1)
     assert [one.create_micros for one in decisions if isinstance(one, Posted)] == [
@@ -204,18 +205,18 @@ def test_times_rise_whatever_the_clock_says(last: int) -> None:
 def test_an_account_that_does_not_exist_may_come_to_exist() -> None:
     """The refusal for a missing account is not remembered: the same request can pass later."""
     it = book(bank())
-    assert reason(it.post(move("r", "bank", "new", 1))) is Reason.ACCOUNT_NOT_FOUND
+    assert reason(it.decide(move("r", "bank", "new", 1))) is Reason.ACCOUNT_NOT_FOUND
     assert not it.changes
 
     it.accounts["new"] = account("new", AccountKind.LIABILITY)
-    assert reason(it.post(move("r", "bank", "new", 1))) is None
+    assert reason(it.decide(move("r", "bank", "new", 1))) is None
 
 
 def test_a_two_currency_transaction_moves_four_accounts() -> None:
     """An exchange is one transaction that balances in each currency by itself."""
     dollars = [Account(n, f"usd{n}", "USD", AccountKind.ASSET, Policy()) for n in (1, 2)]
     euros = [Account(n, f"eur{n}", "EUR", AccountKind.ASSET, Policy()) for n in (3, 4)]
-    decision = book(*dollars, *euros).post(
+    decision = book(*dollars, *euros).decide(
         post("fx", ("eur3", 92), ("eur4", -92), ("usd1", -100, "USD"), ("usd2", 100, "USD"))
     )
 

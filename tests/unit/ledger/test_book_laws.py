@@ -7,11 +7,11 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ledger.domain import chain, chart
+from services.ledger.domain import chain
 from services.ledger.domain.accounts import Account
 from services.ledger.domain.book import Book
 from services.ledger.domain.commands import Post
-from services.ledger.domain.decisions import Changes, Decision, Head, Known, Posted
+from services.ledger.domain.decisions import Changes, Head, Known, Outcome, Posted, Refused
 from tests.fakes.book_model import Model
 from tests.fakes.posts import (
     CHART,
@@ -37,16 +37,15 @@ class Shelf:
         self.accounts: dict[str, Account] = {}
         self.known: dict[str, Known] = {}
         self.written = Changes()
-        chart.open_accounts(self.book(0), opening("chart", *CHART.values()))
+        self.book(0).decide(opening("chart", *CHART.values()))
 
     def book(self, now_micros: int) -> Book:
         return Book(self.head, self.accounts, self.known, now_micros, new_id)
 
-    def post(self, command: Post, now_micros: int) -> Decision:
+    def post(self, command: Post, now_micros: int) -> Outcome:
         book = self.book(now_micros)
-        decision = book.post(command)
+        decision = book.decide(command)
         self.written.transactions += book.changes.transactions
-        self.written.entries += book.changes.entries
         self.written.refusals += book.changes.refusals
         return decision
 
@@ -55,19 +54,19 @@ class Shelf:
             (self.head.sequence, self.head.hash, self.head.last_micros),
             [(one.posted, one.version, one.sequence) for one in self.accounts.values()],
             len(self.written.transactions),
-            len(self.written.entries),
         )
 
 
-def played(history: Sequence[Post], clock: Sequence[int]) -> tuple[Shelf, list[Decision]]:
+def played(history: Sequence[Post], clock: Sequence[int]) -> tuple[Shelf, list[Outcome]]:
     shelf = Shelf()
     return shelf, [shelf.post(command, now) for command, now in zip(history, clock, strict=False)]
 
 
-def said(decision: Decision) -> object:
+def said(decision: Outcome) -> object:
     """What the model says of a decision: its reason, or the balances that it left."""
     if isinstance(decision, Posted):
         return {one.account_id: one.posted for one in decision.balances}
+    assert isinstance(decision, Refused)
     return decision.reason
 
 
@@ -91,7 +90,8 @@ def test_the_book_decides_as_the_model(history: Sequence[Post], clock: Sequence[
 def test_the_written_rows_are_a_book(history: Sequence[Post], clock: Sequence[int]) -> None:
     """Sums are zero, sequences and versions gapless, times rise, and each balance follows."""
     shelf, _ = played(history, clock)
-    transactions, entries = shelf.written.transactions, shelf.written.entries
+    transactions = shelf.written.transactions
+    entries = [leg for row in transactions for leg in row.legs]
     accounts = {account.key: account for account in shelf.accounts.values()}
 
     assert [row.sequence for row in transactions] == [*range(1, len(transactions) + 1)]
@@ -110,7 +110,8 @@ def test_the_written_rows_are_a_book(history: Sequence[Post], clock: Sequence[in
         last[row.account_key] = (row.posted, row.account_version)
     assert not any(sums.values())
     for row in transactions:
-        numbers = [leg.entry_number for leg in entries if leg.sequence == row.sequence]
+        numbers = [leg.entry_number for leg in row.legs]
+        assert {leg.sequence for leg in row.legs} == {row.sequence}
         assert numbers == [*range(1, len(numbers) + 1)]
         assert len(numbers) >= 2
 
@@ -133,7 +134,7 @@ def test_a_request_id_has_one_outcome_for_ever(
 ) -> None:
     """Repeating every request later gives each the answer that it first got, marked a replay."""
     shelf, decisions = played(history, clock)
-    first: dict[str, tuple[Post, Decision]] = {}
+    first: dict[str, tuple[Post, Outcome]] = {}
     for command, decision in zip(history, decisions, strict=False):
         if isinstance(decision, Posted) or decision.reason not in {
             "ACCOUNT_NOT_FOUND",
@@ -163,7 +164,7 @@ def test_every_remembered_refusal_is_a_row(history: Sequence[Post], clock: Seque
         and decision.reason not in {"ACCOUNT_NOT_FOUND", "REQUEST_ID_REUSED"}
     ]
 
-    assert [(row.request_id, row.reason) for row in shelf.written.refusals] == final
-    ids = [row.request_id for row in shelf.written.refusals]
-    ids += [row.request_id for row in shelf.written.transactions]
+    assert [(row.command.request_id, row.refused.reason) for row in shelf.written.refusals] == final
+    ids = [row.command.request_id for row in shelf.written.refusals]
+    ids += [row.command.request_id for row in shelf.written.transactions]
     assert len(ids) == len(set(ids))

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 
 from services.kernel.clock import from_micros
-from services.ledger.application.lane import Lane, LaneLimits
 from services.ledger.domain import chain
 from services.ledger.domain.accounts import AccountKind, Policy
 from services.ledger.domain.commands import NewEntry, Post, content, digest
 from tests.fakes.book_store import MemoryBookStore
 from tests.fakes.chain_auditor import Export, Row, first_break
-from tests.fakes.posts import CHART, NOW, changing, histories, new_id, opening, post
+from tests.fakes.lanes import lane_on
+from tests.fakes.posts import CHART, NOW, changing, histories, opening, post
 
 SPECIFICATION = Path(__file__).parents[3] / "docs" / "understand" / "chain.md"
 POLICY = Policy(min_available=-7, labels=("b", "a"), metadata={"z": "ü", "a": ""})
@@ -55,26 +55,30 @@ def exported(store: MemoryBookStore) -> Export:
         ],
         [
             {
+                **row.command._asdict(),
                 **row._asdict(),
                 "create_time": from_micros(row.create_micros),
                 "effective_time": (
-                    None if row.effective_micros is None else from_micros(row.effective_micros)
+                    None
+                    if row.command.effective_micros is None
+                    else from_micros(row.command.effective_micros)
                 ),
             }
             for row in rows.transactions
         ],
-        [row._asdict() for row in rows.entries],
+        [row._asdict() for row in store.legs],
     )
 
 
 async def booked(history: Sequence[Post]) -> MemoryBookStore:
     store = MemoryBookStore()
-    lane = Lane("acme", store, lambda: from_micros(NOW), new_id, LaneLimits())
-    await lane.open_accounts(opening("chart", *CHART.values()))
+    lane = lane_on(store)
+    await lane.decide([opening("chart", *CHART.values())])
     half = len(history) // 2
-    await lane.post(history[:half])
-    await lane.change_account(changing("c1", "bank", POLICY, "min_available", "labels", "metadata"))
-    await lane.post(history[half:])
+    await lane.decide(history[:half])
+    change = changing("c1", "bank", POLICY, "min_available", "labels", "metadata")
+    await lane.decide([change])
+    await lane.decide(history[half:])
     return store
 
 

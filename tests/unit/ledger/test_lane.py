@@ -2,17 +2,20 @@
 
 import asyncio
 from contextvars import ContextVar
+from dataclasses import replace
 
 import pytest
 
 from services.kernel.clock import from_micros
+from services.ledger.application.known_accounts import KnownAccounts
 from services.ledger.application.lane import Lane, LaneLimits
 from services.ledger.application.lanes import LANES_MAX, Lanes
 from services.ledger.domain.accounts import AccountKind, Policy
 from services.ledger.domain.commands import NewAccount
-from services.ledger.domain.decisions import Decision, Posted
+from services.ledger.domain.decisions import Changed, Opened, Outcome, Posted, Refused
 from services.ledger.domain.reasons import LedgerError, Reason
 from tests.fakes.book_store import MemoryBookStore
+from tests.fakes.lanes import LIMITS, lane_on
 from tests.fakes.posts import NOW, changing, move, new_id, opening
 
 BANK = NewAccount("bank", "EUR", AccountKind.ASSET, Policy())
@@ -20,26 +23,27 @@ PLAYER = NewAccount("player", "EUR", AccountKind.LIABILITY, Policy(min_available
 OTHERS = [NewAccount(f"p{number}", "EUR", AccountKind.LIABILITY, Policy()) for number in range(9)]
 
 
-def lane_on(store: MemoryBookStore, **limits: int) -> Lane:
-    return Lane("acme", store, lambda: from_micros(NOW), new_id, LaneLimits(**limits))
-
-
-async def opened(**limits: int) -> tuple[MemoryBookStore, Lane]:
+async def opened(
+    known: KnownAccounts | None = None, limits: LaneLimits = LIMITS
+) -> tuple[MemoryBookStore, Lane]:
     store = MemoryBookStore()
-    lane = lane_on(store, **limits)
-    await lane.open_accounts(opening("chart", BANK, PLAYER, *OTHERS))
+    lane = lane_on(store, known, limits)
+    await lane.decide([opening("chart", BANK, PLAYER, *OTHERS)])
     return store, lane
 
 
-def outcome(decision: Decision) -> object:
-    return decision.sequence if isinstance(decision, Posted) else decision.reason
+def outcome(decision: Outcome) -> object:
+    if isinstance(decision, Posted):
+        return decision.sequence
+    assert isinstance(decision, Refused)
+    return decision.reason
 
 
 async def begun(store: MemoryBookStore, lane: Lane, request_id: str) -> "asyncio.Task[object]":
     """Start a posting that the closed gate holds at its commit."""
     store.gate.clear()
     units = store.units
-    task = asyncio.create_task(lane.post([move(request_id, "bank", "p8", 1)]))
+    task = asyncio.create_task(lane.decide([move(request_id, "bank", "p8", 1)]))
     while store.units == units:
         await asyncio.sleep(0)
     return task
@@ -50,7 +54,7 @@ async def test_what_waits_shares_one_commit() -> None:
     store, lane = await opened()
     first = await begun(store, lane, "first")
     rest = [
-        asyncio.create_task(lane.post([move(f"r{number}", "bank", "player", 1)]))
+        asyncio.create_task(lane.decide([move(f"r{number}", "bank", "player", 1)]))
         for number in range(100)
     ]
     await asyncio.sleep(0)
@@ -81,7 +85,7 @@ async def test_one_poisoned_request_fails_alone() -> None:
     store, lane = await opened()
     store.poison = {"r2"}
     first = await begun(store, lane, "first")
-    tasks = [lane.post([move(f"r{number}", "bank", "player", 10)]) for number in (1, 2, 3)]
+    tasks = [lane.decide([move(f"r{number}", "bank", "player", 10)]) for number in (1, 2, 3)]
     waiting = asyncio.gather(*tasks, return_exceptions=True)
     await asyncio.sleep(0)
     store.gate.set()
@@ -92,8 +96,8 @@ async def test_one_poisoned_request_fails_alone() -> None:
     assert not isinstance(one, BaseException)
     assert not isinstance(three, BaseException)
     assert (outcome(one[0]), outcome(three[0])) == (2, 3)
-    assert [row.request_id for row in store.rows.transactions] == ["first", "r1", "r3"]
-    assert store.rows.entries[-1].posted == 20
+    assert [row.command.request_id for row in store.rows.transactions] == ["first", "r1", "r3"]
+    assert store.legs[-1].posted == 20
 
 
 async def test_a_poisoned_transaction_of_a_batch_fails_alone() -> None:
@@ -102,9 +106,9 @@ async def test_a_poisoned_transaction_of_a_batch_fails_alone() -> None:
     store.poison = {"r2"}
     batch = [move(f"r{number}", "bank", "player", 10) for number in (1, 2, 3)]
 
-    assert [outcome(one) for one in await lane.post(batch)] == [1, Reason.INTERNAL, 2]
+    assert [outcome(one) for one in await lane.decide(batch)] == [1, Reason.INTERNAL, 2]
     store.poison = set()
-    again = await lane.post(batch)
+    again = await lane.decide(batch)
     assert [outcome(one) for one in again] == [1, 3, 2]
     assert [one.replayed for one in again] == [True, False, True]
 
@@ -115,26 +119,26 @@ async def test_a_lost_store_is_unavailable_to_all(step: str) -> None:
     store, lane = await opened()
     posts = [move(f"r{number}", "bank", "player", 10) for number in range(4)]
     units, store.lost_at = store.units, step
-    errors = await asyncio.gather(*(lane.post([post]) for post in posts), return_exceptions=True)
+    errors = await asyncio.gather(*(lane.decide([post]) for post in posts), return_exceptions=True)
 
     assert [getattr(error, "reason", error) for error in errors] == [Reason.UNAVAILABLE] * 4
     assert store.units == units + 1
     store.lost_at = ""
-    retried = [(await lane.post([post]))[0] for post in posts]
+    retried = [(await lane.decide([post]))[0] for post in posts]
     assert [outcome(one) for one in retried] == [1, 2, 3, 4]
     assert [one.replayed for one in retried] == [step == "answer"] * 4
-    assert store.rows.entries[-1].posted == 40
+    assert store.legs[-1].posted == 40
 
 
 async def test_another_writer_makes_the_lane_forget() -> None:
     """A head hash that this lane did not write means that its accounts are out of date."""
     store, lane = await opened()
-    await lane.post([move("r1", "bank", "player", 10)])
-    await lane_on(store).post([move("r2", "player", "bank", 10)])
+    await lane.decide([move("r1", "bank", "player", 10)])
+    await lane_on(store).decide([move("r2", "player", "bank", 10)])
 
-    [refused] = await lane.post([move("r3", "player", "bank", 1)])
+    [refused] = await lane.decide([move("r3", "player", "bank", 1)])
     assert outcome(refused) == Reason.INSUFFICIENT_AVAILABLE
-    [posted] = await lane.post([move("r4", "bank", "player", 5)])
+    [posted] = await lane.decide([move("r4", "bank", "player", 5)])
     assert isinstance(posted, Posted)
     assert [(one.posted, one.version) for one in posted.balances] == [(5, 3), (5, 3)]
 
@@ -142,11 +146,12 @@ async def test_another_writer_makes_the_lane_forget() -> None:
 async def test_another_writers_change_of_an_account_is_seen() -> None:
     """The chain holds accounts too, so a limit that another replica set is known at once."""
     store, lane = await opened()
-    await lane.post([move("r1", "bank", "player", 10)])
+    await lane.decide([move("r1", "bank", "player", 10)])
     other = lane_on(store)
-    await other.change_account(changing("c1", "player", Policy(min_available=8), "min_available"))
+    change = changing("c1", "player", Policy(min_available=8), "min_available")
+    assert isinstance((await other.decide([change]))[0], Changed)
 
-    [refused] = await lane.post([move("r2", "player", "bank", 3)])
+    [refused] = await lane.decide([move("r2", "player", "bank", 3)])
     assert outcome(refused) == Reason.INSUFFICIENT_AVAILABLE
 
 
@@ -155,7 +160,7 @@ async def test_known_accounts_are_not_loaded_again() -> None:
     store, lane = await opened()
     store.loads.clear()
     for number in range(5):
-        await lane.post([move(f"r{number}", "bank", "player", 1)])
+        await lane.decide([move(f"r{number}", "bank", "player", 1)])
 
     assert store.loads == []
 
@@ -164,15 +169,39 @@ async def test_known_accounts_are_not_loaded_again() -> None:
 async def test_a_failed_commit_makes_the_lane_forget(step: str) -> None:
     """After a failure the accounts are read again: what they were moved by never happened."""
     store, lane = await opened()
-    await lane.post([move("r1", "bank", "player", 10)])
+    await lane.decide([move("r1", "bank", "player", 10)])
     store.lost_at = step
     with pytest.raises(LedgerError):
-        await lane.post([move("r2", "bank", "player", 90)])
+        await lane.decide([move("r2", "bank", "player", 90)])
     store.lost_at = ""
 
-    [refused] = await lane.post([move("r3", "player", "bank", 50)])
+    [refused] = await lane.decide([move("r3", "player", "bank", 50)])
     assert outcome(refused) == Reason.INSUFFICIENT_AVAILABLE
     assert refused.metadata["available_minor"] == "10"  # type: ignore[union-attr]  # It is refused.
+
+
+async def test_a_worker_that_is_cancelled_makes_the_lane_forget() -> None:
+    """Cancelled inside its commit, a unit is in doubt: what it moved is read again."""
+    store, lane = await opened()
+    await lane.decide([move("r1", "bank", "player", 10)])
+    before = asyncio.all_tasks()
+    caller = await begun(store, lane, "lost")
+    for _ in range(50):
+        await asyncio.sleep(0)
+    [worker] = asyncio.all_tasks() - before - {caller}
+    worker.cancel()
+    await asyncio.wait([worker])
+    caller.cancel()
+    store.gate.set()
+
+    assert (await lane.decide([move("r2", "player", "bank", 11)]))[0] == Refused(
+        Reason.INSUFFICIENT_AVAILABLE,
+        "player has 10 minor units available with a limit of 0, and 11 are asked of it",
+        {"account_id": "player", "available_minor": "10", "limit_minor": "0", "asked_minor": "11"},
+    )
+    [posted] = await lane.decide([move("r3", "bank", "p8", 1)])
+    assert isinstance(posted, Posted)
+    assert [one.posted for one in posted.balances] == [11, 1]
 
 
 async def test_a_refused_unit_makes_the_lane_forget() -> None:
@@ -180,18 +209,18 @@ async def test_a_refused_unit_makes_the_lane_forget() -> None:
     store, lane = await opened()
     store.poison = {"r1"}
     with pytest.raises(RuntimeError):
-        await lane.post([move("r1", "bank", "player", 100)])
+        await lane.decide([move("r1", "bank", "player", 100)])
 
-    [refused] = await lane.post([move("r2", "player", "bank", 1)])
+    [refused] = await lane.decide([move("r2", "player", "bank", 1)])
     assert outcome(refused) == Reason.INSUFFICIENT_AVAILABLE
 
 
 async def test_a_replay_beside_another_body_has_its_balances() -> None:
     """One id in two items, with the stored body and another: a whole replay, and a refusal."""
     store, lane = await opened()
-    [posted] = await lane.post([move("r1", "bank", "player", 10)])
+    [posted] = await lane.decide([move("r1", "bank", "player", 10)])
     for fresh in (lane, lane_on(store)):
-        one, two = await fresh.post([move("r1", "bank", "player", 10), move("r1", "p1", "p2", 7)])
+        one, two = await fresh.decide([move("r1", "bank", "player", 10), move("r1", "p1", "p2", 7)])
         assert one == posted._replace(replayed=True)
         assert outcome(two) == Reason.REQUEST_ID_REUSED
 
@@ -202,9 +231,9 @@ async def test_an_account_opened_in_the_same_commit_can_be_used() -> None:
     first = await begun(store, lane, "first")
     new = NewAccount("new", "EUR", AccountKind.LIABILITY, Policy())
     waiting = asyncio.gather(
-        lane.post([move("r1", "bank", "new", 5)]),
-        lane.open_accounts(opening("o1", new)),
-        lane.post([move("r2", "bank", "new", 5)]),
+        lane.decide([move("r1", "bank", "new", 5)]),
+        lane.decide([opening("o1", new)]),
+        lane.decide([move("r2", "bank", "new", 5)]),
     )
     await asyncio.sleep(0)
     store.gate.set()
@@ -212,34 +241,34 @@ async def test_an_account_opened_in_the_same_commit_can_be_used() -> None:
 
     before, answer, after = await waiting
     assert outcome(before[0]) == Reason.ACCOUNT_NOT_FOUND
-    assert answer.existed == [False]
+    assert answer == [Opened([False])]
     assert outcome(after[0]) == 2
     assert store.commits == 3
 
 
 async def test_a_full_queue_refuses_and_harms_nobody() -> None:
     """Past the bound a caller gets QUEUE_FULL at once; those who wait are answered."""
-    store, lane = await opened(queue_max=3)
+    store, lane = await opened(limits=replace(LIMITS, queue_max=3))
     first = await begun(store, lane, "first")
     waiting = asyncio.create_task(
-        lane.post([move(f"r{number}", "bank", "player", 1) for number in range(3)])
+        lane.decide([move(f"r{number}", "bank", "player", 1) for number in range(3)])
     )
     await asyncio.sleep(0)
 
     with pytest.raises(LedgerError) as full:
-        await lane.post([move("r9", "bank", "player", 1)])
+        await lane.decide([move("r9", "bank", "player", 1)])
     assert full.value.reason == Reason.QUEUE_FULL
     store.gate.set()
     await first
     assert [outcome(one) for one in await waiting] == [2, 3, 4]
-    assert [outcome(one) for one in await lane.post([move("r9", "bank", "player", 1)])] == [5]
+    assert [outcome(one) for one in await lane.decide([move("r9", "bank", "player", 1)])] == [5]
 
 
 async def test_a_drained_lane_has_decided_all_and_takes_no_more() -> None:
     """Draining answers what was taken; what comes later is asked to retry elsewhere."""
     store, lane = await opened()
     first = await begun(store, lane, "first")
-    waiting = asyncio.create_task(lane.post([move("r1", "bank", "player", 1)]))
+    waiting = asyncio.create_task(lane.decide([move("r1", "bank", "player", 1)]))
     await asyncio.sleep(0)
     store.gate.set()
     await lane.drain()
@@ -247,7 +276,7 @@ async def test_a_drained_lane_has_decided_all_and_takes_no_more() -> None:
     assert first.done()
     assert [outcome(one) for one in waiting.result()] == [2]
     with pytest.raises(LedgerError) as late:
-        await lane.post([move("r2", "bank", "player", 1)])
+        await lane.decide([move("r2", "bank", "player", 1)])
     assert late.value.reason == Reason.UNAVAILABLE
 
 
@@ -259,23 +288,24 @@ async def test_a_caller_who_leaves_finds_his_answer_later() -> None:
     store.gate.set()
     await lane.drain()
 
-    [again] = await lane_on(store).post([move("gone", "bank", "p8", 1)])
+    [again] = await lane_on(store).decide([move("gone", "bank", "p8", 1)])
     assert again.replayed
     assert outcome(again) == 1
 
 
 async def test_memory_is_bounded_and_keeps_the_latest() -> None:
     """Past the bound the accounts used longest ago go, also within one large batch."""
-    store, lane = await opened(cached_accounts_max=2)
-    await lane.post([move(f"r{n}", f"p{n}", f"p{n + 1}", 1) for n in range(6)])
-    await lane.post([move("r7", "p0", "p1", 1)])
+    known = KnownAccounts(2)
+    store, lane = await opened(known)
+    await lane.decide([move(f"r{n}", f"p{n}", f"p{n + 1}", 1) for n in range(6)])
+    await lane.decide([move("r7", "p0", "p1", 1)])
     store.loads.clear()
-    await lane.post([move("r8", "p0", "p1", 1)])
+    await lane.decide([move("r8", "p0", "p1", 1)])
     assert store.loads == []
-    await lane.post([move("r9", "p0", "p2", 1)])
+    await lane.decide([move("r9", "p0", "p2", 1)])
 
     assert store.loads == [["p2"]]
-    assert len(lane._accounts) == 2
+    assert known.count == 2
 
 
 async def test_an_unknown_tenant_is_told_to_all() -> None:
@@ -283,9 +313,9 @@ async def test_an_unknown_tenant_is_told_to_all() -> None:
     store = MemoryBookStore(head=None)
     lane = lane_on(store)
     answers = await asyncio.gather(
-        lane.post([move("r1", "bank", "player", 1)]),
-        lane.open_accounts(opening("o1", BANK)),
-        lane.change_account(changing("c1", "bank", Policy())),
+        lane.decide([move("r1", "bank", "player", 1)]),
+        lane.decide([opening("o1", BANK)]),
+        lane.decide([changing("c1", "bank", Policy())]),
         return_exceptions=True,
     )
 
@@ -305,7 +335,7 @@ async def test_the_lanes_work_is_nobodys_request() -> None:
 
     store = Watching()
     asking.set("somebody's request")
-    await lane_on(store).open_accounts(opening("chart", BANK))
+    await lane_on(store).decide([opening("chart", BANK)])
 
     assert set(seen) == {""}
 
@@ -313,7 +343,7 @@ async def test_the_lanes_work_is_nobodys_request() -> None:
 async def test_idle_lanes_are_let_go() -> None:
     """Past the bound the idle lane used longest ago goes; a busy one stays."""
     store = MemoryBookStore(head=None)
-    lanes = Lanes(store, lambda: from_micros(NOW), new_id, LaneLimits())
+    lanes = Lanes(store, lambda: from_micros(NOW), new_id, LIMITS, cached_accounts_max=99)
     store.lost_at = "lock"
     kept = lanes.of("kept")
     for number in range(LANES_MAX - 1):

@@ -78,7 +78,7 @@ def answered(reasons: set[Reason]) -> Reason:
     if Reason.REQUEST_ID_REUSED in reasons:
         known["r"] = Known(b"another body", Refused(Reason.ACCOUNT_FROZEN, "", {}))
     book = Book(Head("acme", 0, chain.EMPTY, 0, 7, 7), dict(accounts()), known, NOW, new_id)
-    decision = book.post(command(reasons))
+    decision = book.decide(command(reasons))
     assert isinstance(decision, Refused)
     return decision.reason
 
@@ -99,8 +99,8 @@ def test_of_two_reasons_the_first_is_answered(pair: tuple[Reason, Reason]) -> No
 def test_a_full_account_refuses_before_a_poor_one_that_follows() -> None:
     """Limits are judged in the order of the entries: the first entry that cannot be refuses."""
     book = Book(Head("acme", 0, chain.EMPTY, 0, 7, 7), dict(accounts()), {}, NOW, new_id)
-    one = book.post(post("r1", *to("full"), *out_of("poor")))
-    two = book.post(post("r2", *out_of("poor"), *to("full")))
+    one = book.decide(post("r1", *to("full"), *out_of("poor")))
+    two = book.decide(post("r2", *out_of("poor"), *to("full")))
 
     assert isinstance(one, Refused)
     assert isinstance(two, Refused)

@@ -35,7 +35,8 @@ class CreateAccountsRequest(_message.Message):
     """The tenant: `a-z 0-9 -`, 1 to 63 characters, not starting with `-`."""
     request_id: _builtins.str
     """The caller's id of this request: 1 to 128 visible ASCII characters. The same id and body is
-    answered with the first response; the same id with another body is refused.
+    answered with the first response; the same id with another body is refused. A tenant has one
+    memory of ids: CreateAccounts, UpdateAccount and the postings share it.
     """
     @_builtins.property
     def accounts(self) -> _containers.RepeatedCompositeFieldContainer[_account_pb2.Account]:
@@ -252,7 +253,8 @@ class UpdateAccountRequest(_message.Message):
     """The tenant: `a-z 0-9 -`, 1 to 63 characters, not starting with `-`."""
     request_id: _builtins.str
     """The caller's id of this request: 1 to 128 visible ASCII characters. The same id and body is
-    answered with the first response; the same id with another body is refused.
+    answered with the first response; the same id with another body is refused. A tenant has one
+    memory of ids: CreateAccounts, UpdateAccount and the postings share it.
     """
     @_builtins.property
     def account(self) -> _account_pb2.Account:

@@ -35,7 +35,8 @@ class PostTransactionRequest(_message.Message):
     """The tenant: `a-z 0-9 -`, 1 to 63 characters, not starting with `-`."""
     request_id: _builtins.str
     """The caller's id of this request: 1 to 128 visible ASCII characters. The same id and body is
-    answered with the first response; the same id with another body is refused.
+    answered with the first response; the same id with another body is refused. A tenant has one
+    memory of ids: CreateAccounts, UpdateAccount and the postings share it.
     """
     @_builtins.property
     def transaction(self) -> _transaction_pb2.NewTransaction:
@@ -122,7 +123,7 @@ class BatchItem(_message.Message):
     TRANSACTION_FIELD_NUMBER: _builtins.int
     ATOMIC_GROUP_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """The caller's id of this item, as in PostTransaction: the two share one memory."""
+    """The caller's id of this item, as in PostTransaction."""
     atomic_group: _builtins.str
     """Items with the same group post all or none. UNIMPLEMENTED in this release."""
     @_builtins.property

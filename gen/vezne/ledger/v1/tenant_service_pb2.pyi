@@ -30,8 +30,9 @@ class CreateTenantRequest(_message.Message):
     tenant_id: _builtins.str
     """The tenant: `a-z 0-9 -`, 1 to 63 characters, not starting with `-`."""
     request_id: _builtins.str
-    """The caller's id of this request: 1 to 128 visible ASCII characters. The same id and body is
-    answered with the first response; the same id with another body is refused.
+    """The caller's id of this request: 1 to 128 visible ASCII characters. It is checked for shape and
+    not remembered: `tenant_id` is the identity of this request, so that a repetition is a replay
+    under any id.
     """
     def __init__(
         self,

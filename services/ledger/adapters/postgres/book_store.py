@@ -15,20 +15,23 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.kernel.clock import from_micros, to_micros
 from services.ledger.adapters.postgres.rows import account_view, policy_of
 from services.ledger.adapters.postgres.unit import store_unit
-from services.ledger.application.ports import KnownAccountRequest
-from services.ledger.domain.accounts import Account, AccountKind
-from services.ledger.domain.commands import Post
+from services.ledger.application.ports import TenantNotFoundError
+from services.ledger.domain.accounts import Account, AccountKind, AccountView
+from services.ledger.domain.commands import Command
 from services.ledger.domain.decisions import (
     AccountBalances,
-    AccountEventRow,
-    AccountView,
+    AccountEvent,
+    Changed,
     Changes,
     Head,
     Known,
+    Opened,
+    Outcome,
     Posted,
     Refused,
 )
 from services.ledger.domain.reasons import Reason
+from services.platform.database import UnitOfWork
 
 _LOCK_HEAD = """
 SELECT sequence, hash, last_time, account_count, account_event_count
@@ -37,7 +40,7 @@ FROM ledger.heads WHERE tenant_id = $1 FOR UPDATE
 
 _ACCOUNTS = """
 SELECT a.account_key, a.account_id, a.currency_code, a.kind, a.min_available, a.state,
-    a.frozen_side, a.labels, a.metadata,
+    a.frozen_side, a.labels, a.metadata, a.create_time, a.update_time,
     e.posted, e.pending_in, e.pending_out, e.account_version, e.sequence
 FROM ledger.accounts a
 LEFT JOIN LATERAL (
@@ -49,13 +52,18 @@ LEFT JOIN LATERAL (
 WHERE a.tenant_id = $1 AND a.account_id = ANY ($2)
 """
 
+# One memory a tenant: whatever an id was used for, one of these has it.
 _KNOWN = """
 SELECT request_id, request_hash, sequence, transaction_id, create_time,
-    NULL AS reason, NULL AS message, NULL::jsonb AS metadata
+    NULL AS reason, NULL AS message, NULL::jsonb AS metadata,
+    NULL::boolean[] AS existed, NULL::bigint AS event_number
 FROM ledger.transactions WHERE tenant_id = $1 AND request_id = ANY ($2)
 UNION ALL
-SELECT request_id, request_hash, NULL, NULL, NULL, reason, message, metadata
+SELECT request_id, request_hash, NULL, NULL, NULL, reason, message, metadata, NULL, NULL
 FROM ledger.refusals WHERE tenant_id = $1 AND request_id = ANY ($2)
+UNION ALL
+SELECT request_id, request_hash, NULL, NULL, NULL, NULL, NULL, NULL, existed, event_number
+FROM ledger.account_requests WHERE tenant_id = $1 AND request_id = ANY ($2)
 """
 
 # What a transaction left on the accounts of its request: the key's own range, entry by entry.
@@ -68,17 +76,13 @@ WHERE a.tenant_id = $1 AND a.account_id = ANY ($2) AND e.sequence = ANY ($3)
 ORDER BY e.sequence, e.entry_number
 """
 
-_KNOWN_ACCOUNT_REQUESTS = """
-SELECT request_id, request_hash, existed, event_number
-FROM ledger.account_requests WHERE tenant_id = $1 AND request_id = ANY ($2)
-"""
-
-_CHANGED_ACCOUNT = """
-SELECT a.account_id, a.currency_code, a.kind, a.create_time, e.create_time AS update_time,
-    e.min_available, e.state, e.frozen_side, e.labels, e.metadata
+# The accounts as changes left them.
+_CHANGED_ACCOUNTS = """
+SELECT e.event_number, a.account_id, a.currency_code, a.kind, a.create_time,
+    e.create_time AS update_time, e.min_available, e.state, e.frozen_side, e.labels, e.metadata
 FROM ledger.account_events e
 JOIN ledger.accounts a ON a.tenant_id = e.tenant_id AND a.account_key = e.account_key
-WHERE e.tenant_id = $1 AND e.event_number = $2
+WHERE e.tenant_id = $1 AND e.event_number = ANY ($2)
 """
 
 _UPDATE_HEAD = """
@@ -97,6 +101,7 @@ _TRANSACTION_COLUMNS = (
     "tenant_id", "sequence", "transaction_id", "request_id", "request_hash", "kind",
     "effective_time", "create_time", "description", "external_id", "metadata", "hash",
 )  # fmt: skip
+# In the order of a Leg, which is copied as it is.
 _ENTRY_COLUMNS = (
     "account_key", "sequence", "entry_number", "account_version", "amount", "posted",
     "pending_in", "pending_out", "tenant_id",
@@ -127,35 +132,21 @@ class PostgresBookStore:
     async def open(self, tenant_id: str) -> AsyncIterator["PostgresBookUnit"]:
         """Open a unit of work on a tenant's book."""
         async with store_unit(self._engine) as work:
-            driver = await work.driver()
-            transaction = driver.transaction()
-            await transaction.start()
-            unit = PostgresBookUnit(driver, transaction, tenant_id)
-            try:
-                yield unit
-            finally:
-                if not unit.committed and not driver.is_closed():
-                    await transaction.rollback()
+            yield PostgresBookUnit(work, await work.driver(), tenant_id)
 
 
 class PostgresBookUnit:
     """One unit of work; implements `BookUnit`."""
 
-    def __init__(
-        self,
-        driver: asyncpg.Connection,
-        transaction: asyncpg.transaction.Transaction,
-        tenant_id: str,
-    ) -> None:
+    def __init__(self, work: UnitOfWork, driver: asyncpg.Connection, tenant_id: str) -> None:
+        self._work = work
         self._driver = driver
-        self._transaction = transaction
         self._tenant_id = tenant_id
-        self.committed = False
 
-    async def lock_head(self) -> Head | None:
+    async def lock_head(self) -> Head:
         row = await self._driver.fetchrow(_LOCK_HEAD, self._tenant_id)
         if row is None:
-            return None
+            raise TenantNotFoundError(self._tenant_id)
         return Head(
             self._tenant_id,
             row["sequence"],
@@ -169,20 +160,20 @@ class PostgresBookUnit:
         rows = await self._driver.fetch(_ACCOUNTS, self._tenant_id, list(account_ids))
         return [_account(row) for row in rows]
 
-    async def known(self, posts: Sequence[Post]) -> Mapping[str, Known]:
-        if not posts:
-            return {}
-        request_ids = [post.request_id for post in posts]
+    async def known(self, commands: Sequence[Command]) -> Mapping[str, Known]:
+        request_ids = [command.request_id for command in commands]
         rows = await self._driver.fetch(_KNOWN, self._tenant_id, request_ids)
         if not rows:
             return {}
-        after = await self._balances_after(rows, posts)
+        after = await self._balances_after(rows, commands)
+        changed = await self._changed_accounts(rows)
         return {
-            row["request_id"]: Known(row["request_hash"], _decision(row, after)) for row in rows
+            row["request_id"]: Known(row["request_hash"], _outcome(row, after, changed))
+            for row in rows
         }
 
     async def _balances_after(
-        self, rows: Sequence[asyncpg.Record], posts: Sequence[Post]
+        self, rows: Sequence[asyncpg.Record], commands: Sequence[Command]
     ) -> Mapping[int, Mapping[str, AccountBalances]]:
         """Return, by sequence, the balances that the transactions among `rows` left, by account."""
         posted = [row for row in rows if row["sequence"] is not None]
@@ -191,10 +182,10 @@ class PostgresBookUnit:
             # Of several requests with one id it is not known here which is the one that posted.
             request_ids = {row["request_id"] for row in posted}
             account_ids = {
-                entry.account_id
-                for post in posts
-                if post.request_id in request_ids
-                for entry in post.entries
+                account_id
+                for command in commands
+                if command.request_id in request_ids
+                for account_id in command.account_ids
             }
             for row in await self._driver.fetch(
                 _BALANCES_AFTER, self._tenant_id, list(account_ids), list(found)
@@ -211,48 +202,46 @@ class PostgresBookUnit:
                 )
         return found
 
-    async def known_account_requests(
-        self, request_ids: Collection[str]
-    ) -> Mapping[str, KnownAccountRequest]:
-        rows = await self._driver.fetch(_KNOWN_ACCOUNT_REQUESTS, self._tenant_id, list(request_ids))
-        return {
-            row["request_id"]: KnownAccountRequest(
-                row["request_hash"], row["existed"], row["event_number"]
-            )
-            for row in rows
-        }
-
-    async def changed_account(self, event_number: int) -> AccountView:
-        row = await self._driver.fetchrow(_CHANGED_ACCOUNT, self._tenant_id, event_number)
-        return account_view(row)
+    async def _changed_accounts(self, rows: Sequence[asyncpg.Record]) -> Mapping[int, AccountView]:
+        """Return, by event number, the accounts as the changes among `rows` left them."""
+        numbers = [row["event_number"] for row in rows if row["event_number"] is not None]
+        if not numbers:
+            return {}
+        found = await self._driver.fetch(_CHANGED_ACCOUNTS, self._tenant_id, numbers)
+        return {row["event_number"]: account_view(row) for row in found}
 
     async def write(self, head: Head, changes: Changes) -> None:
         if changes.account_events:
             await self._write_accounts(changes.account_events)
-        if changes.transactions:
+        recorded = changes.transactions
+        if recorded:
             await self._copy(
                 "transactions",
                 _TRANSACTION_COLUMNS,
                 [
                     (
                         self._tenant_id,
-                        row.sequence,
-                        row.transaction_id,
-                        row.request_id,
-                        row.request_hash,
-                        row.kind,
-                        None if row.effective_micros is None else from_micros(row.effective_micros),
-                        from_micros(row.create_micros),
-                        row.description,
-                        row.external_id,
-                        _json(row.metadata),
-                        row.hash,
+                        sequence,
+                        transaction_id,
+                        asked.request_id,
+                        asked.request_hash,
+                        asked.kind,
+                        None
+                        if asked.effective_micros is None
+                        else from_micros(asked.effective_micros),
+                        from_micros(create_micros),
+                        asked.description,
+                        asked.external_id,
+                        _json(asked.metadata),
+                        own_hash,
                     )
-                    for row in changes.transactions
+                    for asked, sequence, transaction_id, create_micros, own_hash, _ in recorded
                 ],
             )
             await self._copy(
-                "entries", _ENTRY_COLUMNS, [(*row, self._tenant_id) for row in changes.entries]
+                "entries",
+                _ENTRY_COLUMNS,
+                [(*leg, self._tenant_id) for transaction in recorded for leg in transaction.legs],
             )
         await self._write_answers(changes)
         await self._driver.execute(
@@ -266,8 +255,7 @@ class PostgresBookUnit:
         )
 
     async def commit(self) -> None:
-        await self._transaction.commit()
-        self.committed = True
+        await self._work.commit()
 
     async def _write_answers(self, changes: Changes) -> None:
         if changes.refusals:
@@ -277,14 +265,14 @@ class PostgresBookUnit:
                 [
                     (
                         self._tenant_id,
-                        row.request_id,
-                        row.request_hash,
-                        row.reason.value,
-                        row.message,
-                        _json(row.metadata),
-                        from_micros(row.create_micros),
+                        command.request_id,
+                        command.request_hash,
+                        refused.reason.value,
+                        refused.message,
+                        _json(refused.metadata),
+                        from_micros(create_micros),
                     )
-                    for row in changes.refusals
+                    for command, refused, create_micros in changes.refusals
                 ],
             )
         if changes.account_requests:
@@ -294,17 +282,17 @@ class PostgresBookUnit:
                 [
                     (
                         self._tenant_id,
-                        row.request_id,
-                        row.request_hash,
-                        None if row.existed is None else list(row.existed),
-                        row.event_number,
-                        from_micros(row.create_micros),
+                        command.request_id,
+                        command.request_hash,
+                        None if existed is None else list(existed),
+                        event_number,
+                        from_micros(create_micros),
                     )
-                    for row in changes.account_requests
+                    for command, existed, event_number, create_micros in changes.account_requests
                 ],
             )
 
-    async def _write_accounts(self, events: Sequence[AccountEventRow]) -> None:
+    async def _write_accounts(self, events: Sequence[AccountEvent]) -> None:
         await self._copy(
             "accounts",
             _ACCOUNT_COLUMNS,
@@ -360,7 +348,7 @@ class PostgresBookUnit:
             )
 
 
-def _policy(event: AccountEventRow) -> tuple[Any, ...]:
+def _policy(event: AccountEvent) -> tuple[Any, ...]:
     policy = event.policy
     return (
         policy.min_available,
@@ -378,6 +366,8 @@ def _account(row: asyncpg.Record) -> Account:
         row["currency_code"],
         AccountKind(row["kind"]),
         policy_of(row),
+        to_micros(row["create_time"]),
+        to_micros(row["update_time"]),
     )
     if row["account_version"] is not None:
         account.posted = row["posted"]
@@ -388,17 +378,23 @@ def _account(row: asyncpg.Record) -> Account:
     return account
 
 
-def _decision(
-    row: asyncpg.Record, after: Mapping[int, Mapping[str, AccountBalances]]
-) -> Posted | Refused:
-    if row["sequence"] is None:
-        return Refused(Reason(row["reason"]), row["message"], row["metadata"])
-    return Posted(
-        str(row["transaction_id"]),
-        row["sequence"],
-        to_micros(row["create_time"]),
-        list(after[row["sequence"]].values()),
-    )
+def _outcome(
+    row: asyncpg.Record,
+    after: Mapping[int, Mapping[str, AccountBalances]],
+    changed: Mapping[int, AccountView],
+) -> Outcome:
+    if row["sequence"] is not None:
+        return Posted(
+            str(row["transaction_id"]),
+            row["sequence"],
+            to_micros(row["create_time"]),
+            list(after[row["sequence"]].values()),
+        )
+    if row["existed"] is not None:
+        return Opened(row["existed"])
+    if row["event_number"] is not None:
+        return Changed(changed[row["event_number"]])
+    return Refused(Reason(row["reason"]), row["message"], row["metadata"])
 
 
 def _json(metadata: Mapping[str, str]) -> str:

@@ -4,8 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.kernel.clock import to_micros
-from services.ledger.domain.accounts import AccountKind, AccountState, FrozenSide, Policy
-from services.ledger.domain.decisions import AccountView
+from services.ledger.domain.accounts import (
+    AccountKind,
+    AccountState,
+    AccountView,
+    FrozenSide,
+    Policy,
+)
 
 
 def policy_of(row: Mapping[str, Any]) -> Policy:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.platform.database import DatabaseUnavailableError, unit_of_work
+from services.platform.database import DatabaseUnavailableError, autocommit
 from services.psp_gateway.application.ports import StoreUnavailableError
 
 
@@ -18,7 +18,7 @@ async def connected(engine: AsyncEngine) -> AsyncIterator[asyncpg.Connection]:
         StoreUnavailableError: at any point inside the block.
     """
     try:
-        async with unit_of_work(engine) as work:
-            yield await work.driver()
+        async with autocommit(engine) as driver:
+            yield driver
     except DatabaseUnavailableError as error:
         raise StoreUnavailableError from error
