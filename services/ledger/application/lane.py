@@ -111,7 +111,9 @@ class Lane:
             except WholeBatchError:
                 raise
             except Exception:
-                log.exception("command_failed", tenant=self._tenant_id)
+                log.exception(
+                    "command_failed", tenant=self._tenant_id, request_id=command.request_id
+                )
                 outcome = _FAILED
             outcomes.append(outcome)
         return outcomes
