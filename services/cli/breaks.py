@@ -40,8 +40,8 @@ COLUMNS = (
     Column[Break]("ledger", lambda one: _amount(one.ledger_minor, one), number=True, extra=True),
     Column[Break]("compared", lambda one: word(Comparison, one.comparison), extra=True),
     Column[Break]("since", lambda one: one.first_seen_date, extra=True),
-    Column[Break]("a break on", lambda one: one.break_on_date, extra=True),
-    Column[Break]("", lambda one: word(BreakLifecycle, one.lifecycle), extra=True),
+    Column[Break]("break from", lambda one: one.break_on_date, extra=True),
+    Column[Break]("lifecycle", lambda one: word(BreakLifecycle, one.lifecycle), extra=True),
 )
 """How breaks are shown wherever they are."""
 

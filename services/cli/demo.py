@@ -114,7 +114,8 @@ def show(findings: Findings) -> None:
         print_table(_BUCKETS, findings.buckets, "The provider's buckets beside ours")
     if findings.statement is not None:
         found = findings.statement.run
-        print_table(_PROOFS, findings.statement.proofs, "The run's statement")
+        title = f"The statement of the last run, for {found.business_date}"
+        print_table(_PROOFS, findings.statement.proofs, title)
         print_fields(
             [
                 ("verdict", word(Verdict, found.verdict)),
@@ -131,3 +132,4 @@ def show(findings: Findings) -> None:
             f"{len(broken)} of {len(findings.promises)} promises do not hold: {'; '.join(broken)}",
             ExitCode.REFUSED,
         )
+    note(f"all {len(findings.promises)} promises hold")

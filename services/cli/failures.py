@@ -50,14 +50,23 @@ def failure_of(error: Exception) -> Failure | None:
     from services.platform.settings import SettingsError
     from services.platform.temporal import TemporalUnavailableError
 
-    if isinstance(error, Failure):
-        return error
-    if isinstance(error, MoneyError):
-        return wrong_use(str(error))
-    if isinstance(error, SettingsError):
-        return wrong_use("\n".join(error.problems))
-    if isinstance(error, TemporalUnavailableError):
-        return Failure(str(error), ExitCode.NOT_THERE, "start it with: vezne up")
-    if isinstance(error, InterruptedByUserError):
-        return Failure("stopped", ExitCode.INTERRUPTED)
-    return Failure(str(error), ExitCode.REFUSED) if isinstance(error, StackError) else None
+    match error:
+        case Failure():
+            failure = error
+        case MoneyError():
+            failure = wrong_use(str(error))
+        case SettingsError():
+            failure = wrong_use("\n".join(error.problems))
+        case TemporalUnavailableError():
+            failure = Failure(str(error), ExitCode.NOT_THERE, "start it with: vezne up")
+        case InterruptedByUserError():
+            failure = Failure("stopped", ExitCode.INTERRUPTED)
+        case OSError():
+            # A full disk, a file that may not be read: what the system says is the sentence.
+            where = error.filename or "the output"
+            failure = Failure(f"{where}: {error.strerror}", ExitCode.REFUSED)
+        case StackError():
+            failure = Failure(str(error), ExitCode.REFUSED)
+        case _:
+            return None
+    return failure

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shlex
 import signal
 import subprocess
 import sys
@@ -42,25 +41,31 @@ def test_the_first_two_commands_are_targets() -> None:
         subprocess.run(["make", "--dry-run", target], cwd=ROOT, check=True, capture_output=True)
 
 
-def test_what_is_said_of_a_running_stack_works(stack: Up) -> None:
-    """Every command for the second terminal succeeds; only the ports are those of this test."""
-    where = json.loads((stack.folder / "stack.json").read_text())
-    ledger = str(where["ports"]["ledger"])
-    environment = {**os.environ, "VEZNE_CLI_DATA": str(stack.folder)}
-    commands = blocks()[1]
+def as_written(block: list[str], stack: Up) -> str:
+    """The block as a script; only where this test's stack lives is put in."""
+    ports = json.loads((stack.folder / "stack.json").read_text())["ports"]
+    script = "\n".join(block)
+    for documented, name in ((50051, "ledger"), (8090, "mock_psp")):
+        script = script.replace(f":{documented}", f":{ports[name]}")
+    return script.replace(".venv/bin/", f"{PROGRAMS}/").replace(".vezne/", f"{stack.folder}/")
 
-    assert commands
-    for command in commands:
-        assert command.startswith(".venv/bin/")
-        here = command.replace(":50051", f":{ledger}").removeprefix(".venv/bin/")
-        program, *arguments = shlex.split(here)
+
+def test_what_is_said_of_a_running_stack_works(stack: Up) -> None:
+    """Every block for the second terminal succeeds; only the ports are those of this test."""
+    said = []
+    for block in blocks()[1:]:
         done = subprocess.run(
-            [str(PROGRAMS / program), *arguments],
+            ["bash", "-euo", "pipefail", "-c", as_written(block, stack)],
             cwd=ROOT,
-            env=environment,
+            env={**os.environ, "VEZNE_CLI_DATA": str(stack.folder)},
             capture_output=True,
             text=True,
             check=False,
         )
-        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
-    assert "tenants" in done.stdout
+        assert done.returncode == 0, f"{block}: {done.stdout}{done.stderr}"
+        said.append(done.stdout)
+    listed, reconciled, opened = said
+
+    assert "vezne.ledger.v1.PostingService" in listed
+    assert "RECONCILED" in reconciled
+    assert "income/games/eur" in opened
