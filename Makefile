@@ -86,6 +86,10 @@ protos: setup ## Generate gen/ from protos/
 docs: setup ## Write the pages that are generated from the code
 	$(BIN)/python docs/generate.py
 
+.PHONY: migrate
+migrate: setup ## Bring the tables of the services to this release (VEZNE_…_DATABASE__URL of an owner)
+	@$(BIN)/vezne migrate
+
 .PHONY: lock
 lock: setup ## Compile the lock files, with hashes and without addresses
 	$(COMPILE) --group dev -o requirements.lock

@@ -51,15 +51,14 @@ def _data(manifests: list[dict[str, Any]]) -> dict[str, str]:
 
 
 def test_every_variable_is_a_setting(manifests: list[dict[str, Any]]) -> None:
-    """A variable of a ConfigMap is one that a settings model reads."""
+    """A variable of a ConfigMap, or of a container, is one that a settings model reads."""
     known = {
         variable for prefix, model in SETTINGS.items() for variable in variables(model, prefix)
     }
-    asked = {
-        name
-        for name in _data(manifests)
-        if name.startswith(tuple(SETTINGS)) or not name.startswith("VEZNE_")
-    }
+    asked = set(_data(manifests))
+    for workload in _of_kind(manifests, "Deployment") + _of_kind(manifests, "Job"):
+        [container] = workload["spec"]["template"]["spec"]["containers"]
+        asked |= {variable["name"] for variable in container.get("env", [])}
 
     assert asked - known - TEMPORAL == set()
 

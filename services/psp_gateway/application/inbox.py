@@ -169,9 +169,7 @@ class Inbox:
         self._sealer = sealer
         self._clock = clock
         self._new_id = new_id
-        self._commits = GroupCommit(
-            store.receive, weight_max=COMMIT_MAX, queue_weight_max=queue_max
-        )
+        self._commits = GroupCommit(self._commit, weight_max=COMMIT_MAX, queue_weight_max=queue_max)
         self._lanes: list[asyncio.Queue[InboxEvent]] = [
             asyncio.Queue(_LANE_LENGTH_MAX) for _ in range(_LANES)
         ]
