@@ -169,10 +169,16 @@ class Desk:
 
     # --- the books -------------------------------------------------------------------------------
 
-    async def in_the_books(self) -> None:
-        """Check that the clearing accounts hold what is open, and the provider has what we have."""
+    async def in_the_books(self, lost: str = "") -> None:
+        """Check that the clearing accounts hold what is open, and the provider has what we have.
+
+        Args:
+            lost: a withdrawal whose webhooks were lost: the provider delivers them once more.
+        """
 
         async def agree() -> bool:
+            if lost:
+                await self.resend_webhooks(lost)
             try:
                 await self.stack.agrees()
             except AssertionError:

@@ -117,12 +117,11 @@ async def test_whatever_the_provider_does_the_books_agree(desk: Desk, word: str)
 
     withdrawal_id = await desk.withdraw(player, AUTOMATIC, words=[word], player_fee_minor=150)
     await until_it_ends(desk, withdrawal_id)
-    await desk.resend_webhooks(withdrawal_id)
     found = await desk.until(withdrawal_id, ENDS.get(word, "PAID"))
 
     if word == "transfer_returned_in_parts":
         found = await desk.until_returned(withdrawal_id, AUTOMATIC)
-    await desk.in_the_books()
+    await desk.in_the_books(lost=withdrawal_id)
     taken = 0 if ENDS.get(word) == "FAILED" else AUTOMATIC + 150
     assert await desk.stack.cash(player) == 10_000 - taken + found.returned_minor
 
@@ -145,9 +144,8 @@ async def test_misfortunes_together_are_no_worse(desk: Desk, words: Sequence[str
 
     withdrawal_id = await desk.withdraw(player, AUTOMATIC, words=words)
     await until_it_ends(desk, withdrawal_id)
-    await desk.resend_webhooks(withdrawal_id)
 
-    await desk.in_the_books()
+    await desk.in_the_books(lost=withdrawal_id)
 
 
 async def test_a_repeated_call_that_was_kept_back_proves_nothing(desk: Desk) -> None:
@@ -166,8 +164,7 @@ async def test_a_repeated_call_that_was_kept_back_proves_nothing(desk: Desk) -> 
     standing = await until_it_ends(desk, withdrawal_id)
     assert standing.record.withdrawal.state == "PAID"
     assert len(standing.record.attempts) == 1
-    await desk.resend_webhooks(withdrawal_id)
-    await desk.in_the_books()
+    await desk.in_the_books(lost=withdrawal_id)
 
 
 async def test_a_step_that_is_taken_twice_is_taken_once(desk: Desk) -> None:

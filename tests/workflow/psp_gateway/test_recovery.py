@@ -5,13 +5,13 @@ import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from temporalio.client import Client, ScheduleOverlapPolicy
+from temporalio.client import Client, Schedule, ScheduleOverlapPolicy
 
 from services.local.databases import Databases
 from services.psp_gateway.adapters.temporal.janitor_schedule import SCHEDULE_ID, schedule_janitor
@@ -117,17 +117,27 @@ async def test_the_janitors_schedule_is_made_once_and_kept_as_people_left_it(
     temporal: TemporalServer,
 ) -> None:
     """Any worker may make it, at any time; a change of the settings is taken over, a pause kept."""
-    await schedule_janitor(temporal.client, timedelta(seconds=30))
     handle = temporal.client.get_schedule_handle(SCHEDULE_ID)
+
+    async def until(holds: Callable[[Schedule], bool]) -> Schedule:
+        # What is asked of a schedule is done a moment later, in no order.
+        async with asyncio.timeout(20):
+            while not holds(found := (await handle.describe()).schedule):
+                await asyncio.sleep(0.02)
+        return found
+
+    def every(seconds: int) -> Callable[[Schedule], bool]:
+        wanted = [timedelta(seconds=seconds)]
+        return lambda found: [one.every for one in found.spec.intervals] == wanted
+
+    await schedule_janitor(temporal.client, timedelta(seconds=30))
+    await until(every(30))
     await handle.pause(note="an operator's wish")
-    async with asyncio.timeout(10):
-        while not (await handle.describe()).schedule.state.paused:
-            await asyncio.sleep(0.02)
+    await until(lambda found: found.state.paused)
 
     await schedule_janitor(temporal.client, timedelta(seconds=20))
 
-    found = (await handle.describe()).schedule
-    assert [one.every for one in found.spec.intervals] == [timedelta(seconds=20)]
+    found = await until(every(20))
     assert found.policy.overlap is ScheduleOverlapPolicy.SKIP
     assert found.state.paused
 

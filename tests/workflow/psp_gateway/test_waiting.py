@@ -24,8 +24,7 @@ async def test_a_withdrawal_is_paid_by_a_poll_when_its_webhook_never_comes(
     assert await desk.ended(withdrawal_id) == "PAID"
     await desk.until(withdrawal_id, "PAID")
     assert (await sources(desk, withdrawal_id))["paid.1"] == "POLL"
-    await desk.resend_webhooks(withdrawal_id)
-    await desk.in_the_books()
+    await desk.in_the_books(lost=withdrawal_id)
 
 
 async def test_a_review_expires_when_nobody_decides(hasty_desk: TemporalDesk) -> None:
@@ -67,9 +66,8 @@ async def test_an_unknown_outcome_is_sent_again_under_its_key(hasty_desk: Tempor
         paid = await desk.until(withdrawal_id, "PAID")
         assert len(paid.attempts) == 1, word
         assert "outcome_unknown.1" in await desk.stack.facts_of(withdrawal_id), word
-        await desk.resend_webhooks(withdrawal_id)
+        await desk.in_the_books(lost=withdrawal_id)
     assert await desk.stack.cash("p4") == 10_000 - 5 * 1_000
-    await desk.in_the_books()
 
 
 async def test_a_failure_that_is_replayed_for_ever_is_asked_about(hasty_desk: TemporalDesk) -> None:
@@ -82,8 +80,7 @@ async def test_a_failure_that_is_replayed_for_ever_is_asked_about(hasty_desk: Te
     assert await desk.ended(withdrawal_id) == "PAID"
     await desk.until(withdrawal_id, "PAID")
     assert (await sources(desk, withdrawal_id))["paid.1"] == "POLL"
-    await desk.resend_webhooks(withdrawal_id)
-    await desk.in_the_books()
+    await desk.in_the_books(lost=withdrawal_id)
 
 
 async def test_an_outcome_that_nobody_can_tell_waits_for_a_person(hasty_desk: TemporalDesk) -> None:

@@ -14,7 +14,9 @@ from temporalio.client import (
     ScheduleUpdate,
     ScheduleUpdateInput,
 )
+from temporalio.service import RPCError
 
+from services.platform.temporal import TemporalUnavailableError
 from services.psp_gateway.workflows.janitor import JanitorWorkflow
 from services.psp_gateway.workflows.models import TASK_QUEUE
 
@@ -28,9 +30,16 @@ async def schedule_janitor(client: Client, every: timedelta) -> None:
     A person's pause of it is kept.
 
     Raises:
-        RPCError: Temporal does not take it.
+        TemporalUnavailableError: Temporal does not take it.
     """
     wanted = _schedule(every)
+    try:
+        await _create_or_update(client, wanted)
+    except RPCError as error:
+        raise TemporalUnavailableError(f"Temporal does not take {SCHEDULE_ID}: {error}") from error
+
+
+async def _create_or_update(client: Client, wanted: Schedule) -> None:
     try:
         await client.create_schedule(SCHEDULE_ID, wanted, rpc_timeout=_RPC_TIMEOUT)
     except ScheduleAlreadyRunningError:
