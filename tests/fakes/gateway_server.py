@@ -193,7 +193,7 @@ class Stack:
         """Return what a player has."""
         return await self.balance(f"liability/player/{player}/cash/eur")
 
-    async def until(self, holds: Callable[[], Awaitable[bool]], within_s: float = 20) -> None:
+    async def until(self, holds: Callable[[], Awaitable[bool]], within_s: float = 60) -> None:
         """Wait until something holds, with the janitor going its rounds."""
         async with asyncio.timeout(within_s):
             while not await holds():
@@ -201,7 +201,7 @@ class Stack:
                 await self.gateway.janitor.sweep(self.tenant)
                 await asyncio.sleep(0.02)
 
-    async def until_state(self, deposit_id: str, state: str, within_s: float = 20) -> None:
+    async def until_state(self, deposit_id: str, state: str, within_s: float = 60) -> None:
         """Wait until a deposit is in a state, and all its postings stand."""
 
         async def there() -> bool:

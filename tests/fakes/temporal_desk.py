@@ -44,7 +44,7 @@ class TemporalDesk(Desk):
         workflow_id = f"withdrawal/{self.stack.tenant}/{withdrawal_id}"
         return self.client.get_workflow_handle_for(WithdrawalWorkflow.run, workflow_id)
 
-    async def ended(self, withdrawal_id: str, within_s: float = 20) -> str:
+    async def ended(self, withdrawal_id: str, within_s: float = 60) -> str:
         """Wait for the end of its workflow, and return the state in which that was."""
         async with asyncio.timeout(within_s):
             while True:

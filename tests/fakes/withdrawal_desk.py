@@ -119,7 +119,7 @@ class Desk:
         found = await self.get(withdrawal_id)
         return WithdrawalState.Name(found.state).removeprefix("WITHDRAWAL_STATE_")
 
-    async def until(self, withdrawal_id: str, state: str, within_s: float = 20) -> Withdrawal:
+    async def until(self, withdrawal_id: str, state: str, within_s: float = 60) -> Withdrawal:
         """Wait until it is in a state and all its postings stand, with the janitor at work."""
 
         async def there() -> bool:
@@ -131,7 +131,7 @@ class Desk:
         return await self.get(withdrawal_id)
 
     async def until_waiting(
-        self, withdrawal_id: str, waiting_for: str, within_s: float = 20
+        self, withdrawal_id: str, waiting_for: str, within_s: float = 60
     ) -> Withdrawal:
         """Wait until it waits for something."""
         async with asyncio.timeout(within_s):

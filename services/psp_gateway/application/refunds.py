@@ -168,13 +168,7 @@ class Refunds:
 
         async def guard(unit: GatewayUnit, rows: Rows) -> None:
             assert rows.deposit is not None
-            refunded_minor = await unit.objects.refunded_minor(asked.deposit_id)
-            machine.check_request(rows.deposit, asked.amount, refunded_minor)
-            if await unit.intents.unfinished(ObjectType.DEPOSIT, asked.deposit_id, ""):
-                raise refusal(
-                    Reason.POSTINGS_PENDING,
-                    "A posting of the deposit is not in the ledger yet; read again and retry",
-                )
+            # First: the same request at once is a replay, whatever its twin has left to refund.
             if not await unit.requests.remember(
                 request.request_id,
                 request.method,
@@ -183,6 +177,13 @@ class Refunds:
                 self._clock(),
             ):
                 raise _RequestTakenError
+            refunded_minor = await unit.objects.refunded_minor(asked.deposit_id)
+            machine.check_request(rows.deposit, asked.amount, refunded_minor)
+            if await unit.intents.unfinished(ObjectType.DEPOSIT, asked.deposit_id, ""):
+                raise refusal(
+                    Reason.POSTINGS_PENDING,
+                    "A posting of the deposit is not in the ledger yet; read again and retry",
+                )
 
         async def also(unit: GatewayUnit, _decision: Decision[object]) -> None:
             new = NewRefund(

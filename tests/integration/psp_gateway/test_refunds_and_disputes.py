@@ -1,5 +1,6 @@
 """Refunds and disputes end to end: what goes back, and what is taken back."""
 
+import asyncio
 from datetime import timedelta
 
 import grpc
@@ -211,3 +212,16 @@ async def test_a_refund_made_at_the_provider_is_booked_and_noted(stack: Stack) -
 async def test_the_provider_and_the_ledger_agree(stack: Stack) -> None:
     """After all these stories the provider's buckets equal our accounts to the cent."""
     await stack.until(stack.agree)
+
+
+async def test_the_same_refund_at_once_is_one_refund(stack: Stack) -> None:
+    """Copies of one request that would together exceed the deposit all get the one refund."""
+    deposit = await stack.pay("refund-at-once", 3_000, player="at-once")
+    await stack.until_state(deposit.deposit_id, "CAPTURED")
+    answers = await asyncio.gather(
+        *(refund(stack, deposit.deposit_id, 2_000, request_id="at-once") for _ in range(5))
+    )
+
+    assert len({answer.refund_id for answer in answers}) == 1
+    await until_refund(stack, answers[0].refund_id, "SUCCEEDED")
+    assert (await stack.deposit(deposit.deposit_id)).refunded_minor == 2_000
