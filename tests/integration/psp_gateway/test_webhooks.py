@@ -258,6 +258,29 @@ async def test_a_body_that_cannot_be_read_is_stored_and_told(stack: Stack) -> No
     assert "no event" not in found.last_error
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"type": "deposit.\0captured"},
+        {"data": {"object_id": "pi_\0"}},
+        {"data": {"fee_minor": -(2**63)}},
+        {"data": {"amount_minor": 2**63}},
+    ],
+    ids=["nul in the type", "nul in an id", "a fee of int64's least", "an amount past int64"],
+)
+async def test_what_cannot_be_held_is_stored_as_unreadable(
+    stack: Stack, odd: dict[str, Any]
+) -> None:
+    """A signed body with an id or an amount that nothing can hold is kept, and told to people."""
+    body = event()
+    body = {**body, **odd, "data": {**body["data"], **odd.get("data", {})}}
+    name = f"evt_odd_{secrets.token_hex(4)}"
+
+    assert await deliver(stack, orjson.dumps(body), name) == 200
+    [found] = await inbox(stack, dedupe_key=name)
+    assert found.event_type == "unreadable"
+
+
 async def test_bodies_go_and_keys_stay(stack: Stack) -> None:
     """After its retention the body of an applied event is deleted, and its key still known."""
     deposit = await stack.pay("kept", player="kept", card=False)

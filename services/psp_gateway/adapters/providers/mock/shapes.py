@@ -5,9 +5,13 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Minor = Annotated[int, Field(strict=True)]
+from services.kernel.money import INT64_MAX
+
+# Symmetric, so that a fee and its mirror both fit.
+Minor = Annotated[int, Field(strict=True, ge=-INT64_MAX, le=INT64_MAX)]
 Code = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9]{2,7}$")]
-Key = Annotated[str, Field(max_length=255)]
+# No control characters: a database does not take NUL, and no id needs another.
+Key = Annotated[str, Field(max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
 class _Shape(BaseModel):
@@ -107,7 +111,7 @@ class Event(_Shape):
     """A webhook's body."""
 
     id: Key
-    type: Annotated[str, Field(max_length=128)]
+    type: Annotated[str, Field(max_length=128, pattern=r"^[!-~]+$")]
     created: datetime
     account: str
     mode: str
