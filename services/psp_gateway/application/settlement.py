@@ -184,6 +184,7 @@ class Settlement:
         lines: Sequence[ReportLine] = ()
         try:
             parsed = _parsed(content, connection)
+            await self._check_only_version(asked, parsed, common["sha256"])
         except ReportFormatError as error:
             report = _refused(common, error)
         else:
@@ -193,6 +194,26 @@ class Settlement:
             if await unit.reports.insert(report, content, lines) and not lines:
                 await unit.raise_exceptions(_notes(report), now)
             await unit.commit()
+
+    async def _check_only_version(
+        self, asked: FetchReport, parsed: SettlementReport, sha256: object
+    ) -> None:
+        """Refuse another file for a batch that was accepted: a person decides which is right.
+
+        Raises:
+            ReportFormatError: the batch was accepted as another file.
+        """
+        tenant_id = asked.request.tenant_id
+        for found in await self._reports.of_date(tenant_id, asked.at, asked.business_date):
+            accepted = found.report
+            if (
+                accepted.state is not ReportState.REFUSED
+                and accepted.batch_number == parsed.batch_number
+                and accepted.sha256 != sha256
+            ):
+                raise ReportFormatError(
+                    f"Batch {parsed.batch_number} was accepted before, as another file"
+                )
 
     # --- booking ---------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import secrets
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import grpc
 import pytest
@@ -13,6 +13,9 @@ from services.formats import parse
 from services.local.databases import Databases
 from services.local.mock_psp.books import Bucket
 from services.platform.errors import from_rpc_error
+from services.psp_gateway.application.reading import Request
+from services.psp_gateway.application.settlement import FetchReport
+from services.psp_gateway.domain.accounts import ProviderAccount
 from tests.fakes.gateway_server import ACCOUNT, PROVIDER, Stack, running_stack
 from vezne.ledger.v1.journal_service_pb2 import GetCutRequest, GetTrialBalanceRequest
 from vezne.psp_gateway.v1 import settlement_service_pb2 as pb
@@ -149,6 +152,44 @@ async def test_a_file_that_is_sent_twice_posts_once(stack: Stack) -> None:
     assert [one.report_id for one in again.reports] == [report.report_id]
     assert await ledger_sequence(stack) == before
     await everything_agrees(stack)
+
+
+async def test_another_file_for_an_accepted_batch_is_refused(stack: Stack) -> None:
+    """Two versions of a batch that both tie are never both booked: a person hears of the second."""
+    for player in ("anna", "bert"):
+        await stack.pay(f"versions-{player}", player=player)
+    business_date = await close_day(stack)
+    await fetch(stack, business_date, "day-1")
+    await booked(stack, business_date)
+    before = await ledger_sequence(stack)
+    at = ProviderAccount(PROVIDER, ACCOUNT)
+    connection = stack.gateway.connections.of(stack.tenant, at)
+    assert connection.reports is not None
+    [content] = await connection.reports.fetch(date.fromisoformat(business_date)) or ()
+    lines = content.splitlines(keepends=True)
+    # The two first lines under their section and its header change places: all totals still tie.
+    first = next(number for number, line in enumerate(lines) if line.startswith(b"[lines]")) + 2
+    lines[first], lines[first + 1] = lines[first + 1], lines[first]
+    request = Request(
+        tenant_id=stack.tenant,
+        request_id="other-version",
+        method="FetchSettlementReport",
+        request_hash=b"",
+    )
+    asked = FetchReport(request=request, at=at, business_date=date.fromisoformat(business_date))
+
+    await stack.gateway.settlement._store_one(asked, connection, b"".join(lines))
+
+    found = (await fetch(stack, business_date, "day-2")).reports
+    assert sorted(one.state for one in found) == [
+        pb.SETTLEMENT_REPORT_STATE_BOOKED,
+        pb.SETTLEMENT_REPORT_STATE_REFUSED,
+    ]
+    assert await ledger_sequence(stack) == before
+    [row] = await stack.rows(
+        "SELECT kind FROM psp_gateway.exceptions WHERE tenant_id = $1", stack.tenant
+    )
+    assert row["kind"] == "REPORT_REFUSED"
 
 
 async def test_a_report_is_handed_on_as_it_came(stack: Stack) -> None:
