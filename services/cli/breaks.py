@@ -8,7 +8,7 @@ from services.cli import options
 from services.cli.clients import RECONCILIATION, ask_pages
 from services.cli.failures import wrong_use
 from services.cli.groups import noun
-from services.cli.output import Column, Output, note, print_list, value_of, word
+from services.cli.output import Column, Output, note, print_list, values_of, word
 from services.kernel.money import format_amount
 from vezne.reconciliation.v1.break_pb2 import (
     Break,
@@ -71,8 +71,8 @@ def list_(
         raise wrong_use("--run and --date cannot both be given")
     request = ListBreaksRequest(
         tenant_id=tenant,
-        break_classes=[value_of(BreakClass, text, "--class") for text in classes or ()],
-        severities=[value_of(Severity, text, "--severity") for text in severities or ()],
+        break_classes=values_of(BreakClass, classes, "--class"),
+        severities=values_of(Severity, severities, "--severity"),
         key=key,
     )
     if run_id:

@@ -15,7 +15,7 @@ from services.cli.output import (
     note,
     print_list,
     print_one,
-    value_of,
+    values_of,
     word,
 )
 from services.kernel.money import format_amount
@@ -118,7 +118,7 @@ def list_(
         player_id=player,
         provider=provider,
         provider_account=provider_account,
-        states=[value_of(DepositState, state, "--state") for state in states or ()],
+        states=values_of(DepositState, states, "--state"),
     )
     found = ask_pages(
         PSP_GATEWAY,

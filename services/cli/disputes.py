@@ -7,7 +7,16 @@ import typer
 from services.cli import options
 from services.cli.clients import PSP_GATEWAY, ask, ask_pages
 from services.cli.groups import noun
-from services.cli.output import Column, Output, moment, money, print_list, print_one, value_of, word
+from services.cli.output import (
+    Column,
+    Output,
+    moment,
+    money,
+    print_list,
+    print_one,
+    values_of,
+    word,
+)
 from vezne.psp_gateway.v1.deposit_service_pb2 import GetDisputeRequest, ListDisputesRequest
 from vezne.psp_gateway.v1.deposit_service_pb2_grpc import DepositServiceStub
 from vezne.psp_gateway.v1.dispute_pb2 import Dispute, DisputeState
@@ -53,7 +62,7 @@ def list_(
     request = ListDisputesRequest(
         tenant_id=tenant,
         player_id=player,
-        states=[value_of(DisputeState, state, "--state") for state in states or ()],
+        states=values_of(DisputeState, states, "--state"),
     )
     found = ask_pages(
         PSP_GATEWAY,

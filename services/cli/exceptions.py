@@ -7,7 +7,7 @@ import typer
 from services.cli import options
 from services.cli.clients import PSP_GATEWAY, ask_pages
 from services.cli.groups import noun
-from services.cli.output import Column, Output, money, print_list, value_of, word
+from services.cli.output import Column, Output, money, print_list, values_of, word
 from vezne.psp_gateway.v1.operations_service_pb2 import (
     DecisionKind,
     ExceptionKind,
@@ -47,7 +47,7 @@ def list_(
     request = ListExceptionsRequest(
         tenant_id=tenant,
         owner=owner,
-        states=[value_of(ExceptionState, state, "--state") for state in states or ["OPEN"]],
+        states=values_of(ExceptionState, states or ["OPEN"], "--state"),
     )
     found = ask_pages(
         PSP_GATEWAY,

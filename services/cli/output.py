@@ -198,6 +198,15 @@ def value_of(enum: EnumType, text: str, option: str) -> Any:
     return found.number
 
 
+def values_of(enum: EnumType, texts: Sequence[str] | None, option: str) -> list[Any]:
+    """Return the values of an option that may be repeated; none if it was not given.
+
+    Raises:
+        Failure: there is none of one's name.
+    """
+    return [value_of(enum, text, option) for text in texts or ()]
+
+
 @cache
 def _prefix(name: str) -> str:
     snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).upper()

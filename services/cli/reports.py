@@ -7,7 +7,7 @@ import typer
 from services.cli import options
 from services.cli.clients import PSP_GATEWAY, ask, ask_pages
 from services.cli.groups import noun
-from services.cli.output import Column, Output, note, print_list, value_of, word
+from services.cli.output import Column, Output, note, print_list, values_of, word
 from services.local.provider_accounts import PROVIDER, PROVIDER_ACCOUNT
 from vezne.psp_gateway.v1.settlement_service_pb2 import (
     FetchSettlementReportRequest,
@@ -74,7 +74,7 @@ def list_(
         tenant_id=tenant,
         provider=provider,
         provider_account=provider_account,
-        states=[value_of(SettlementReportState, state, "--state") for state in states or ()],
+        states=values_of(SettlementReportState, states, "--state"),
     )
     found = ask_pages(
         PSP_GATEWAY,

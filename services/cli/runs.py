@@ -18,7 +18,7 @@ from services.cli.output import (
     print_json,
     print_list,
     print_one,
-    value_of,
+    values_of,
     word,
 )
 from services.cli.progress import step
@@ -175,7 +175,7 @@ def list_(
         tenant_id=tenant,
         provider=provider,
         provider_account=provider_account,
-        states=[value_of(RunState, state, "--state") for state in states or ()],
+        states=values_of(RunState, states, "--state"),
     )
     found = ask_pages(
         RECONCILIATION,
