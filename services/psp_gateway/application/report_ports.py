@@ -88,7 +88,11 @@ class ReportRows(Protocol):
     """A tenant's reports, inside a unit of work."""
 
     async def insert(self, report: Report, content: bytes, lines: Sequence[ReportLine]) -> bool:
-        """Store a report with its bytes and lines; return False if the file is known."""
+        """Store a report with its bytes and lines.
+
+        Returns: False, with nothing stored, if the file is known, or if another file of its batch
+            was accepted and this one is not refused.
+        """
         ...
 
     async def line_done(

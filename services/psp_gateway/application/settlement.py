@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -172,7 +173,7 @@ class Settlement:
     async def _store_one(self, asked: FetchReport, connection: Connection, content: bytes) -> None:
         """Store a file with its lines, or with why it is refused; once, whoever sends it."""
         now = self._clock()
-        common = {
+        common: dict[str, Any] = {
             "report_id": self._new_id(now),
             "at": asked.at,
             "business_date": asked.business_date,
@@ -181,39 +182,30 @@ class Settlement:
             "size_bytes": len(content),
             "created_at": now,
         }
-        lines: Sequence[ReportLine] = ()
         try:
             parsed = _parsed(content, connection)
-            await self._check_only_version(asked, parsed, common["sha256"])
         except ReportFormatError as error:
-            report = _refused(common, error)
-        else:
-            lines = parsed.lines
-            report = _accepted(common, parsed)
+            await self._insert(asked, _refused(common, error), content)
+            return
+        if await self._insert(asked, _accepted(common, parsed), content, parsed.lines):
+            return
+        tenant_id, sha256 = asked.request.tenant_id, common["sha256"]
+        if await self._reports.by_hash(tenant_id, asked.at, sha256) is None:
+            # A person decides which of the two is right.
+            other = ReportFormatError(
+                f"Batch {parsed.batch_number} was accepted before, as another file"
+            )
+            await self._insert(asked, _refused(common, other), content)
+
+    async def _insert(
+        self, asked: FetchReport, report: Report, content: bytes, lines: Sequence[ReportLine] = ()
+    ) -> bool:
         async with self._store.open(asked.request.tenant_id) as unit:
-            if await unit.reports.insert(report, content, lines) and not lines:
-                await unit.raise_exceptions(_notes(report), now)
+            made = await unit.reports.insert(report, content, lines)
+            if made:
+                await unit.raise_exceptions(_notes(report), report.created_at)
             await unit.commit()
-
-    async def _check_only_version(
-        self, asked: FetchReport, parsed: SettlementReport, sha256: object
-    ) -> None:
-        """Refuse another file for a batch that was accepted: a person decides which is right.
-
-        Raises:
-            ReportFormatError: the batch was accepted as another file.
-        """
-        tenant_id = asked.request.tenant_id
-        for found in await self._reports.of_date(tenant_id, asked.at, asked.business_date):
-            accepted = found.report
-            if (
-                accepted.state is not ReportState.REFUSED
-                and accepted.batch_number == parsed.batch_number
-                and accepted.sha256 != sha256
-            ):
-                raise ReportFormatError(
-                    f"Batch {parsed.batch_number} was accepted before, as another file"
-                )
+        return made
 
     # --- booking ---------------------------------------------------------------------------------
 
@@ -288,7 +280,7 @@ def _parsed(content: bytes, connection: Connection) -> SettlementReport:
     return report
 
 
-def _accepted(common: Mapping[str, object], parsed: SettlementReport) -> Report:
+def _accepted(common: Mapping[str, Any], parsed: SettlementReport) -> Report:
     sums: dict[str, list[int]] = {}
     for line in parsed.lines:
         sums.setdefault(line.gross_currency, [0, 0, 0])[0] += line.gross_minor
@@ -296,7 +288,7 @@ def _accepted(common: Mapping[str, object], parsed: SettlementReport) -> Report:
         of_net[1] += line.fee_minor
         of_net[2] += line.net_minor
     return Report(
-        **common,  # type: ignore[arg-type]  # The fields that a refused file has as well.
+        **common,
         state=ReportState.BOOKING,
         batch_number=parsed.batch_number,
         period_start=parsed.period_start,
@@ -307,9 +299,9 @@ def _accepted(common: Mapping[str, object], parsed: SettlementReport) -> Report:
     )
 
 
-def _refused(common: Mapping[str, object], error: ReportFormatError) -> Report:
+def _refused(common: Mapping[str, Any], error: ReportFormatError) -> Report:
     return Report(
-        **common,  # type: ignore[arg-type]  # The fields that an accepted file has as well.
+        **common,
         state=ReportState.REFUSED,
         refused_line_number=error.line_number or 0,
         refusal_message=str(error)[:MESSAGE_LENGTH_MAX],

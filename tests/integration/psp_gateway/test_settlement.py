@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, date, datetime
 
 import grpc
@@ -13,6 +13,7 @@ from services.formats import parse
 from services.local.databases import Databases
 from services.local.mock_psp.books import Bucket
 from services.platform.errors import from_rpc_error
+from services.psp_gateway.application.providers import Connection
 from services.psp_gateway.application.reading import Request
 from services.psp_gateway.application.settlement import FetchReport
 from services.psp_gateway.domain.accounts import ProviderAccount
@@ -162,23 +163,11 @@ async def test_another_file_for_an_accepted_batch_is_refused(stack: Stack) -> No
     await fetch(stack, business_date, "day-1")
     await booked(stack, business_date)
     before = await ledger_sequence(stack)
-    at = ProviderAccount(PROVIDER, ACCOUNT)
-    connection = stack.gateway.connections.of(stack.tenant, at)
-    assert connection.reports is not None
-    [content] = await connection.reports.fetch(date.fromisoformat(business_date)) or ()
-    lines = content.splitlines(keepends=True)
-    # The two first lines under their section and its header change places: all totals still tie.
-    first = next(number for number, line in enumerate(lines) if line.startswith(b"[lines]")) + 2
-    lines[first], lines[first + 1] = lines[first + 1], lines[first]
-    request = Request(
-        tenant_id=stack.tenant,
-        request_id="other-version",
-        method="FetchSettlementReport",
-        request_hash=b"",
-    )
-    asked = FetchReport(request=request, at=at, business_date=date.fromisoformat(business_date))
+    connection, [content] = await files_of(stack, business_date)
 
-    await stack.gateway.settlement._store_one(asked, connection, b"".join(lines))
+    await stack.gateway.settlement._store_one(
+        asked_for(stack, business_date), connection, other_version(content)
+    )
 
     found = (await fetch(stack, business_date, "day-2")).reports
     assert sorted(one.state for one in found) == [
@@ -186,10 +175,67 @@ async def test_another_file_for_an_accepted_batch_is_refused(stack: Stack) -> No
         pb.SETTLEMENT_REPORT_STATE_REFUSED,
     ]
     assert await ledger_sequence(stack) == before
-    [row] = await stack.rows(
+    assert await refused_reports(stack) == 1
+
+
+async def test_of_versions_that_come_at_once_one_is_accepted(stack: Stack) -> None:
+    """Two versions that are fetched at the same moment, many times over, end with one of them."""
+    for player in ("anna", "bert"):
+        await stack.pay(f"at-once-{player}", player=player)
+    business_date = await close_day(stack)
+    connection, [content] = await files_of(stack, business_date)
+    asked = asked_for(stack, business_date)
+
+    await asyncio.gather(
+        *(
+            stack.gateway.settlement._store_one(asked, connection, version)
+            for version in (content, other_version(content)) * 4
+        )
+    )
+
+    rows = await stack.rows(
+        "SELECT state FROM psp_gateway.settlement_reports WHERE tenant_id = $1 ORDER BY state",
+        stack.tenant,
+    )
+    assert [row["state"] for row in rows] == ["BOOKING", "REFUSED"]
+    assert await refused_reports(stack) == 1
+
+
+async def files_of(stack: Stack, business_date: str) -> tuple[Connection, Sequence[bytes]]:
+    """Return the provider account, and its files of a date as the provider hands them out."""
+    connection = stack.gateway.connections.of(stack.tenant, ProviderAccount(PROVIDER, ACCOUNT))
+    assert connection.reports is not None
+    files = await connection.reports.fetch(date.fromisoformat(business_date))
+    return connection, files or ()
+
+
+def asked_for(stack: Stack, business_date: str) -> FetchReport:
+    """Return the use case's command to fetch a date."""
+    request = Request(
+        tenant_id=stack.tenant,
+        request_id="a-version",
+        method="FetchSettlementReport",
+        request_hash=b"",
+    )
+    at = ProviderAccount(PROVIDER, ACCOUNT)
+    return FetchReport(request=request, at=at, business_date=date.fromisoformat(business_date))
+
+
+def other_version(content: bytes) -> bytes:
+    """Return another file of the same batch: its two first lines change places, all totals tie."""
+    lines = content.splitlines(keepends=True)
+    first = next(number for number, line in enumerate(lines) if line.startswith(b"[lines]")) + 2
+    lines[first], lines[first + 1] = lines[first + 1], lines[first]
+    return b"".join(lines)
+
+
+async def refused_reports(stack: Stack) -> int:
+    """Return how many refused reports people were told of; nothing else was told."""
+    rows = await stack.rows(
         "SELECT kind FROM psp_gateway.exceptions WHERE tenant_id = $1", stack.tenant
     )
-    assert row["kind"] == "REPORT_REFUSED"
+    assert {row["kind"] for row in rows} <= {"REPORT_REFUSED"}
+    return len(rows)
 
 
 async def test_a_report_is_handed_on_as_it_came(stack: Stack) -> None:

@@ -6,7 +6,7 @@ INSERT INTO psp_gateway.settlement_reports (tenant_id, report_id, provider, prov
     period_end_time, totals, balances, line_count, refused_line_number, refusal_message,
     next_attempt_time, create_time)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
-ON CONFLICT (tenant_id, provider, provider_account, sha256) DO NOTHING
+ON CONFLICT DO NOTHING
 RETURNING report_id
 """
 

@@ -437,6 +437,11 @@ CREATE TABLE psp_gateway.settlement_reports (
 -- A file is stored once, whatever date it is fetched for.
 CREATE UNIQUE INDEX settlement_reports_by_hash
     ON psp_gateway.settlement_reports (tenant_id, provider, provider_account, sha256);
+-- One file of a batch is accepted, however many versions are fetched at once: the others are refused.
+CREATE UNIQUE INDEX settlement_reports_by_batch
+    ON psp_gateway.settlement_reports
+    (tenant_id, provider, provider_account, business_date, batch_number)
+    WHERE state <> 'REFUSED';
 -- ListSettlementReports, the latest business date first.
 CREATE INDEX settlement_reports_by_date
     ON psp_gateway.settlement_reports (tenant_id, business_date, report_id);
