@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from services.kernel.invariant import invariant
 from services.kernel.movements import MovementKind
-from services.psp_gateway.domain import facts, postings
+from services.psp_gateway.domain import facts, fees, postings
 from services.psp_gateway.domain.accounts import HouseChart
 from services.psp_gateway.domain.exceptions import DecisionKind, ExceptionKind, RaisedException
 from services.psp_gateway.domain.facts import DepositFact, ObjectType
@@ -22,6 +22,7 @@ from services.psp_gateway.domain.machine import (
     Situation,
     Stay,
     Table,
+    Verdict,
     Wait,
     answered,
     applied,
@@ -348,24 +349,22 @@ def _capture_failed(
 
 def _fee(deposit: Deposit, fact: facts.DepositFee, situation: Situation) -> Decision[Deposit]:
     at, _ = deposit.charts()
-    if fact.fee.currency_code != at.currency_code:
-        detail = f"A fee of {fact.fee} for {deposit.captured}"
-        return exceptional(deposit, ExceptionKind.AMOUNT_DIFFERS, detail)
-    amount = fact.fee.minor_units
     pends = deposit.settlement is T.UNSETTLED
-    posted = draft(
+    decision = fees.charged(
         fact,
-        fact.name,
-        postings.fee(
-            HouseChart(at.currency_code).psp_fees, at.pending if pends else at.available, amount
-        ),
-        now=situation.now,
-        at=deposit.at,
-        movement=Movement(MovementKind.CAPTURE_FEE, fact.movement_key),
+        deposit,
+        deposit.state,
+        amount=deposit.captured,
+        kind=MovementKind.CAPTURE_FEE,
+        at=at,
+        expense=HouseChart(at.currency_code).psp_fees,
+        provider=at.pending if pends else at.available,
+        situation=situation,
     )
-    if pends:
-        deposit = replace(deposit, pending_minor=deposit.pending_minor - amount)
-    return applied(fact, deposit, deposit.state, postings=posted)
+    if decision.verdict is not Verdict.APPLIED or not pends:
+        return decision
+    left = deposit.pending_minor - fact.fee.minor_units
+    return replace(decision, row=replace(deposit, pending_minor=left))
 
 
 def _review_approved(

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from services.kernel.invariant import invariant
 from services.kernel.movements import MovementKind
-from services.psp_gateway.domain import facts, postings
+from services.psp_gateway.domain import facts, fees, postings
 from services.psp_gateway.domain.accounts import HouseChart
 from services.psp_gateway.domain.deposit import CAPTURED_STATES, after_taking, held_by_source
 from services.psp_gateway.domain.exceptions import ExceptionKind, RaisedException
@@ -324,19 +324,17 @@ def _fee(
     dispute: Dispute, deposit: Deposit, fact: facts.DisputeFee, situation: Situation
 ) -> Decision[Dispute]:
     at, _ = deposit.charts()
-    if fact.fee.currency_code != at.currency_code:
-        detail = f"A fee of {fact.fee} for a dispute in {at.currency_code}"
-        return exceptional(dispute, ExceptionKind.AMOUNT_DIFFERS, detail)
-    expense = HouseChart(at.currency_code).dispute_fees
-    posted = draft(
+    return fees.charged(
         fact,
-        fact.name,
-        postings.fee(expense, at.available, fact.fee.minor_units),
-        now=situation.now,
-        at=deposit.at,
-        movement=Movement(MovementKind.DISPUTE_FEE, fact.movement_key),
+        dispute,
+        dispute.state,
+        amount=dispute.amount,
+        kind=MovementKind.DISPUTE_FEE,
+        at=at,
+        expense=HouseChart(at.currency_code).dispute_fees,
+        provider=at.available,
+        situation=situation,
     )
-    return applied(fact, dispute, dispute.state, postings=posted)
 
 
 def _round_is_over(dispute: Dispute, fact: DisputeFact) -> bool:

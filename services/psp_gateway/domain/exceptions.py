@@ -51,6 +51,8 @@ class ExceptionKind(StrEnum):
     """A settlement report has a capture, refund, dispute or withdrawal that we do not know."""
     REPORT_UNCLASSIFIED_LINE = "REPORT_UNCLASSIFIED_LINE"
     """A settlement report has a line of a type that we do not know."""
+    FEE_EXCEEDS_AMOUNT = "FEE_EXCEEDS_AMOUNT"
+    """A provider charged, or gave back, more for a movement than the movement itself."""
 
 
 class DecisionKind(StrEnum):
@@ -97,6 +99,7 @@ DECISION_OF: Mapping[ExceptionKind, DecisionKind] = MappingProxyType(
         ExceptionKind.REPORT_REFUSED: DecisionKind.REDRIVE,
         ExceptionKind.REPORT_UNKNOWN_OBJECT: DecisionKind.ASSIGN,
         ExceptionKind.REPORT_UNCLASSIFIED_LINE: DecisionKind.ASSIGN,
+        ExceptionKind.FEE_EXCEEDS_AMOUNT: DecisionKind.ACKNOWLEDGE,
     }
 )
 """What is asked of the owner of an exception, unless the exception itself says otherwise."""

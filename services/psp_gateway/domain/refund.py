@@ -9,7 +9,7 @@ from types import MappingProxyType
 from services.kernel.invariant import invariant
 from services.kernel.money import Money
 from services.kernel.movements import MovementKind
-from services.psp_gateway.domain import facts, postings
+from services.psp_gateway.domain import facts, fees, postings
 from services.psp_gateway.domain.accounts import HouseChart
 from services.psp_gateway.domain.deposit import CAPTURED_STATES, after_taking, held_by_source
 from services.psp_gateway.domain.exceptions import ExceptionKind, RaisedException
@@ -332,16 +332,14 @@ def _fee(
     refund: Refund, deposit: Deposit, fact: facts.RefundFee, situation: Situation
 ) -> Decision[Refund]:
     at, _ = deposit.charts()
-    if fact.fee.currency_code != at.currency_code:
-        detail = f"A fee of {fact.fee} for a refund in {at.currency_code}"
-        return exceptional(refund, ExceptionKind.AMOUNT_DIFFERS, detail)
-    expense = HouseChart(at.currency_code).psp_fees
-    posted = draft(
+    return fees.charged(
         fact,
-        fact.name,
-        postings.fee(expense, at.available, fact.fee.minor_units),
-        now=situation.now,
-        at=deposit.at,
-        movement=Movement(MovementKind.REFUND_FEE, fact.movement_key),
+        refund,
+        refund.state,
+        amount=refund.amount,
+        kind=MovementKind.REFUND_FEE,
+        at=at,
+        expense=HouseChart(at.currency_code).psp_fees,
+        provider=at.available,
+        situation=situation,
     )
-    return applied(fact, refund, refund.state, postings=posted)

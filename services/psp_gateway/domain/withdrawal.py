@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from services.kernel.invariant import invariant
 from services.kernel.movements import MovementKind
-from services.psp_gateway.domain import facts, postings
+from services.psp_gateway.domain import facts, fees, postings
 from services.psp_gateway.domain.accounts import HouseChart, PlayerChart, ProviderChart
 from services.psp_gateway.domain.exceptions import ExceptionKind, RaisedException
 from services.psp_gateway.domain.facts import AttemptFact, ObjectType, WithdrawalFact
@@ -382,19 +382,17 @@ def _cost(
     if not 1 <= fact.attempt <= withdrawal.attempt:
         return deferred(withdrawal, "submitted")
     at = _provider(withdrawal, fact.attempt)
-    if fact.fee.currency_code != at.currency_code:
-        detail = f"A fee of {fact.fee} for {withdrawal.amount}"
-        return exceptional(withdrawal, ExceptionKind.AMOUNT_DIFFERS, detail)
-    expense = HouseChart(at.currency_code).withdrawal_costs
-    posted = draft(
+    return fees.charged(
         fact,
-        fact.name,
-        postings.fee(expense, at.available, fact.fee.minor_units),
-        now=situation.now,
-        at=at.at,
-        movement=Movement(MovementKind.WITHDRAWAL_FEE, fact.movement_key),
+        withdrawal,
+        withdrawal.state,
+        amount=withdrawal.amount,
+        kind=MovementKind.WITHDRAWAL_FEE,
+        at=at,
+        expense=HouseChart(at.currency_code).withdrawal_costs,
+        provider=at.available,
+        situation=situation,
     )
-    return applied(fact, withdrawal, withdrawal.state, postings=posted)
 
 
 def _never_made(withdrawal: Withdrawal, fact: AttemptFact) -> Decision[Withdrawal]:

@@ -96,6 +96,8 @@ class _ExceptionKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Excepti
     """A settlement report has a capture, refund, dispute or withdrawal that we do not know."""
     EXCEPTION_KIND_REPORT_UNCLASSIFIED_LINE: _ExceptionKind.ValueType  # 21
     """A settlement report has a line of a type that we do not know."""
+    EXCEPTION_KIND_FEE_EXCEEDS_AMOUNT: _ExceptionKind.ValueType  # 22
+    """A provider charged, or gave back, more for a movement than the movement itself."""
 
 class ExceptionKind(_ExceptionKind, metaclass=_ExceptionKindEnumTypeWrapper):
     """ExceptionKind is what is the matter."""
@@ -144,6 +146,8 @@ EXCEPTION_KIND_REPORT_UNKNOWN_OBJECT: ExceptionKind.ValueType  # 20
 """A settlement report has a capture, refund, dispute or withdrawal that we do not know."""
 EXCEPTION_KIND_REPORT_UNCLASSIFIED_LINE: ExceptionKind.ValueType  # 21
 """A settlement report has a line of a type that we do not know."""
+EXCEPTION_KIND_FEE_EXCEEDS_AMOUNT: ExceptionKind.ValueType  # 22
+"""A provider charged, or gave back, more for a movement than the movement itself."""
 Global___ExceptionKind: _TypeAlias = ExceptionKind  # noqa: Y015
 
 class _DecisionKind:
