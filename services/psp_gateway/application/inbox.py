@@ -6,7 +6,7 @@ What is not applied at once, by a crash or because something must come first, th
 import asyncio
 import hashlib
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -28,6 +28,7 @@ from services.psp_gateway.application.providers import (
     Connection,
     Connections,
     Notice,
+    UnreadableError,
     WebhookItem,
 )
 from services.psp_gateway.application.records import ExceptionNote, FactSource, Origin
@@ -39,6 +40,7 @@ from services.psp_gateway.domain.inbox import (
     InboxProgress,
     after_decision,
     after_failure,
+    after_unreadable,
 )
 from services.psp_gateway.domain.machine import Verdict
 
@@ -102,6 +104,9 @@ class Applier:
             connection = self._connections.of(event.tenant_id, event.at)
             notice = self._read(connection, event)
             await self._take(connection, notice, event)
+        except UnreadableError as error:
+            why = str(error)
+            await self._written(event, lambda progress, _now: after_unreadable(progress, why))
         except DomainError as error:
             await self._failed(event, error.message)
         except SealBrokenError:
@@ -137,12 +142,18 @@ class Applier:
         await self._notices.take(connection, notice, origin, record=record)
 
     async def _failed(self, event: InboxEvent, why: str) -> None:
+        await self._written(event, lambda progress, now: after_failure(progress, why, now))
+
+    async def _written(
+        self, event: InboxEvent, becomes: Callable[[InboxProgress, datetime], InboxProgress]
+    ) -> None:
+        """Write down what became of an event whose fact was not decided."""
         async with self._store.open(event.tenant_id) as unit:
             progress = await unit.inbox.lock(event.inbox_event_id)
             if progress is None or progress.state not in OPEN_STATES:
                 return
             now = self._clock()
-            after = after_failure(progress, why, now)
+            after = becomes(progress, now)
             await unit.inbox.write_progress(event.inbox_event_id, after, None, now)
             if after.state is InboxEventState.DEAD:
                 await unit.raise_exceptions([_dead_note(event, after)], now)

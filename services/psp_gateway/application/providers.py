@@ -4,7 +4,7 @@ A provider module builds a `Connection` for each of its provider accounts; a cap
 lacks is None there.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Protocol
@@ -29,6 +29,10 @@ class ProviderUnavailableError(DomainError):
 
 class VerificationError(Exception):
     """A delivery is not proven to be the provider's, is stale, or malformed: it changes nothing."""
+
+
+class UnreadableError(Exception):
+    """A proven delivery says what cannot be, such as an amount of zero: a person looks at it."""
 
 
 # --- what a provider says ------------------------------------------------------------------------
@@ -161,6 +165,8 @@ class Withdrawals(Sends, Protocol):
 class Query(Protocol):
     """Tells the state of an object."""
 
+    answers_about: Collection[ObjectType]
+    """The kinds of object that it can look up."""
     lookup_is_consistent: bool
     """Whether its lookup sees every finished write at once."""
 
@@ -191,7 +197,12 @@ class Webhooks(Protocol):
         ...
 
     def read(self, body: bytes) -> Notice | None:
-        """Return what an item's stored body tells; None if it tells nothing that concerns us."""
+        """Return what an item's stored body tells; None if it tells nothing that concerns us.
+
+        Raises:
+            UnreadableError: it is not what the provider documents; also by the notice's
+                `facts_for`.
+        """
         ...
 
 

@@ -117,6 +117,19 @@ def after_failure(progress: InboxProgress, error: str, now: datetime) -> InboxPr
     return _again(InboxEventState.RETRY, progress.attempts + 1, error, now)
 
 
+def after_unreadable(progress: InboxProgress, why: str) -> InboxProgress:
+    """Return the progress of an event that says what cannot be: to try again would change nothing.
+
+    It can be redriven once it can be read.
+    """
+    _check_open(progress)
+    return InboxProgress(
+        state=InboxEventState.DEAD,
+        attempts=progress.attempts + 1,
+        last_error=why[:LAST_ERROR_LENGTH_MAX],
+    )
+
+
 def redriven(progress: InboxProgress) -> InboxProgress:
     """Return the progress of an event that a person sends round again, with all its attempts.
 

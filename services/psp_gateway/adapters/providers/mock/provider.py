@@ -1,6 +1,6 @@
 """The mock PSP's capabilities over its HTTP API."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import TypeVar
 
@@ -20,6 +20,7 @@ from services.psp_gateway.application.providers import (
     Notice,
     ProviderUnavailableError,
     RefundAsk,
+    UnreadableError,
     VerificationError,
     WebhookItem,
     WithdrawalAsk,
@@ -133,6 +134,7 @@ class MockQuery:
     lookup_is_consistent = True
 
     def __init__(self, calls: ProviderCalls, clock: Clock) -> None:
+        self.answers_about: Collection[ObjectType] = _LOOKUPS.keys()
         self._calls = calls
         self._clock = clock
 
@@ -202,7 +204,14 @@ class MockWebhooks:
         ]
 
     def read(self, body: bytes) -> Notice | None:
-        return reading.of_event(shapes.Event.model_validate_json(body), self._bank_account)
+        try:
+            event = shapes.Event.model_validate_json(body)
+        except ValidationError as error:
+            # What it holds is never repeated: it may be anybody's data.
+            first = error.errors(include_input=False, include_url=False)[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise UnreadableError(f"it cannot be read: {where or 'body'}: {first['msg']}") from None
+        return reading.of_event(event, self._bank_account)
 
 
 class MockReports:

@@ -10,8 +10,14 @@ from typing import Any, TypeVar
 
 from services.kernel.money import Money
 from services.kernel.movements import MovementKind
-from services.psp_gateway.adapters.providers.mock.shapes import Event, Intent, Refund, Transfer
-from services.psp_gateway.application.providers import Notice
+from services.psp_gateway.adapters.providers.mock.shapes import (
+    Event,
+    EventData,
+    Intent,
+    Refund,
+    Transfer,
+)
+from services.psp_gateway.application.providers import Notice, UnreadableError
 from services.psp_gateway.application.records import Details, Identity
 from services.psp_gateway.domain import facts
 from services.psp_gateway.domain.facts import Fact, FeeFact, ObjectType
@@ -183,43 +189,45 @@ def _details(event: Event, object_type: ObjectType) -> Details:
 
 def _of_intent(event: Event, ours: Identity, happened: str, _bank: str) -> Iterator[Fact]:
     data, common = event.data, _common(event, ours)
-    amount = Money(data.currency, data.amount_minor)
     if happened in _PLAIN:
         yield _PLAIN[happened](**common)
     match happened:
         case "authorised":
-            yield facts.DepositAuthorised(**common, amount=amount, reference=data.reference)
+            yield facts.DepositAuthorised(**common, amount=_moved(data), reference=data.reference)
         case "succeeded":
             yield facts.DepositCaptured(
-                **common, amount=amount, capture_key=data.movement_id, reference=data.reference
+                **common,
+                amount=_moved(data),
+                capture_key=data.movement_id,
+                reference=data.reference,
             )
             yield from _fee(facts.DepositFee, MovementKind.CAPTURE, event, common)
         case "failed":
-            yield facts.DepositCaptureFailed(**common, amount=amount, failure_key=data.movement_id)
+            yield facts.DepositCaptureFailed(
+                **common, amount=_moved(data), failure_key=data.movement_id
+            )
         case "fee_charged":
             yield from _fee(facts.DepositFee, MovementKind.CAPTURE_FEE, event, common)
 
 
 def _of_refund(event: Event, ours: Identity, happened: str, _bank: str) -> Iterator[Fact]:
     data, common = event.data, _common(event, ours)
-    amount = Money(data.currency, data.amount_minor)
     match happened, data.state:
         case "pending", _ if data.origin != "provider":
             yield facts.RefundAccepted(**common)
         case "succeeded", _:
-            yield _went_out(data.origin)(**common, amount=amount, refund_key=data.movement_id)
+            yield _went_out(data.origin)(**common, amount=_moved(data), refund_key=data.movement_id)
             yield from _fee(facts.RefundFee, MovementKind.REFUND, event, common)
         case "failed", "failed":
             yield facts.RefundFailed(**common)
         case "failed", "failed_after_success":
             yield facts.RefundFailedAfterSuccess(
-                **common, amount=amount, failure_key=data.movement_id
+                **common, amount=_moved(data), failure_key=data.movement_id
             )
 
 
 def _of_dispute(event: Event, ours: Identity, happened: str, _bank: str) -> Iterator[Fact]:
     data, common = event.data, _common(event, ours)
-    amount = Money(data.currency, data.amount_minor)
     in_round = {**common, "round_number": data.number, "movement_key": data.movement_id}
     match happened:
         case "inquiry_opened":
@@ -227,10 +235,10 @@ def _of_dispute(event: Event, ours: Identity, happened: str, _bank: str) -> Iter
         case "inquiry_closed":
             yield facts.DisputeInquiryClosed(**common)
         case "funds_withdrawn":
-            yield facts.DisputeFundsWithdrawn(**in_round, amount=amount)
+            yield facts.DisputeFundsWithdrawn(**in_round, amount=_moved(data))
             yield from _fee(facts.DisputeFee, MovementKind.DISPUTE, event, common)
         case "funds_reinstated":
-            yield facts.DisputeReinstated(**in_round, amount=amount)
+            yield facts.DisputeReinstated(**in_round, amount=_moved(data))
             yield from _fee(facts.DisputeFee, MovementKind.DISPUTE_REVERSAL, event, common)
         case "lost":
             yield facts.DisputeLost(**common, round_number=data.number)
@@ -239,43 +247,39 @@ def _of_dispute(event: Event, ours: Identity, happened: str, _bank: str) -> Iter
 def _of_transfer(event: Event, ours: Identity, happened: str, _bank: str) -> Iterator[Fact]:
     data = event.data
     common = {**_common(event, ours), "attempt": ours.attempt_number}
-    amount = Money(data.currency, data.amount_minor)
     match happened:
         case "accepted":
             yield facts.WithdrawalAccepted(**common)
         case "paid":
-            yield facts.WithdrawalPaid(**common, amount=amount, withdrawal_key=data.movement_id)
+            yield facts.WithdrawalPaid(
+                **common, amount=_moved(data), withdrawal_key=data.movement_id
+            )
             yield from _fee(facts.WithdrawalCost, MovementKind.WITHDRAWAL, event, common)
         case "failed":
             yield facts.WithdrawalFailed(**common)
             yield from _fee(facts.WithdrawalCost, MovementKind.WITHDRAWAL_FEE, event, common)
         case "returned":
-            yield facts.WithdrawalReturned(**common, row_id=data.movement_id, amount=amount)
+            yield facts.WithdrawalReturned(**common, row_id=data.movement_id, amount=_moved(data))
             yield from _fee(facts.WithdrawalCost, MovementKind.WITHDRAWAL_RETURN, event, common)
 
 
 def _of_account(event: Event, ours: Identity, _happened: str, bank: str) -> Iterator[Fact]:
     data = event.data
     row = {**_common(event, ours), "row_id": data.movement_id}
-    amount = Money(data.currency, data.amount_minor)
-    moved = {**row, "amount": amount, "movement_key": data.movement_id}
+    keyed = {**row, "movement_key": data.movement_id}
     match event.type:
         case "reserve.kept":
-            yield facts.RollingReserveKept(**moved)
+            yield facts.RollingReserveKept(**keyed, amount=_moved(data))
         case "reserve.released":
-            yield facts.RollingReserveReleased(**moved)
+            yield facts.RollingReserveReleased(**keyed, amount=_moved(data))
         case "sweep.created":
-            yield facts.SweepSent(**row, amount=amount)
+            yield facts.SweepSent(**row, amount=Money(data.currency, data.amount_minor))
         case "sweep.failed":
-            yield facts.SweepFailed(**row, movement_key=data.movement_id)
+            yield facts.SweepFailed(**keyed)
         case "top_up.succeeded":
-            yield facts.ToppedUp(**moved, bank_account=bank)
+            yield facts.ToppedUp(**keyed, amount=_moved(data), bank_account=bank)
         case "account.fee_charged":
-            yield facts.AccountFee(
-                **row,
-                fee=Money(data.currency, data.fee_minor),
-                movement_key=data.movement_id,
-            )
+            yield facts.AccountFee(**keyed, fee=Money(data.currency, data.fee_minor))
 
 
 Tell = Callable[[Event, Identity, str, str], Iterator[Fact]]
@@ -293,6 +297,13 @@ _TELLERS: Mapping[str, tuple[ObjectType, Tell]] = {
 
 def _common(event: Event, ours: Identity) -> dict[str, Any]:
     return {"object_id": ours.object_id, "occurred_at": event.created}
+
+
+def _moved(data: EventData) -> Money:
+    """Return what moved; most events tell it without a sign."""
+    if data.amount_minor <= 0:
+        raise UnreadableError(f"its amount is {data.amount_minor}")
+    return Money(data.currency, data.amount_minor)
 
 
 def _went_out(origin: str) -> type[facts.RefundMadeAtProvider | facts.RefundSucceeded]:

@@ -1,17 +1,24 @@
 """The JSON that the mock PSP answers with and delivers, as far as it concerns us."""
 
-from datetime import datetime
-from typing import Annotated
+from datetime import UTC, datetime
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from services.kernel.money import INT64_MAX
+from services.kernel.money import INT64_MAX, currency
 
 # Symmetric, so that a fee and its mirror both fit.
 Minor = Annotated[int, Field(strict=True, ge=-INT64_MAX, le=INT64_MAX)]
-Code = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9]{2,7}$")]
+Positive = Annotated[int, Field(strict=True, gt=0, le=INT64_MAX)]
+Code = Annotated[str, AfterValidator(lambda code: currency(code).code)]
 # No control characters: a database does not take NUL, and no id needs another.
 Key = Annotated[str, Field(max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Id = Annotated[Key, Field(min_length=1)]
+# Far from the ends of the calendar, where a change of the zone would leave it.
+Moment = Annotated[
+    AwareDatetime,
+    Field(ge=datetime(2000, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC)),
+]
 
 
 class _Shape(BaseModel):
@@ -28,9 +35,9 @@ class NextAction(_Shape):
 class Intent(_Shape):
     """A payment intent: our deposit."""
 
-    id: Key
+    id: Id
     reference: Key
-    amount_minor: Minor
+    amount_minor: Positive
     currency: Code
     state: str
     code: str
@@ -38,14 +45,20 @@ class Intent(_Shape):
     fee_minor: Minor
     next_action: NextAction | None
 
+    @model_validator(mode="after")
+    def _what_was_captured_is_something(self) -> Self:
+        if self.state in ("succeeded", "failed") and self.captured_minor <= 0:
+            raise ValueError("nothing was captured")
+        return self
+
 
 class Refund(_Shape):
     """A refund."""
 
-    id: Key
+    id: Id
     payment_intent_id: Key
     reference: Key
-    amount_minor: Minor
+    amount_minor: Positive
     currency: Code
     state: str
     code: str
@@ -56,16 +69,16 @@ class Refund(_Shape):
 class TransferReturn(_Shape):
     """What came back of a transfer."""
 
-    id: Key
-    amount_minor: Minor
+    id: Id
+    amount_minor: Positive
 
 
 class Transfer(_Shape):
     """A transfer: an attempt of our withdrawal."""
 
-    id: Key
+    id: Id
     reference: Key
-    amount_minor: Minor
+    amount_minor: Positive
     currency: Code
     state: str
     code: str
@@ -94,14 +107,14 @@ class Refused(_Shape):
 class EventData(_Shape):
     """What a webhook is about."""
 
-    object_id: Key
-    movement_id: Key
+    object_id: Id
+    movement_id: Id
     payment_intent_id: Key
     reference: Key
     currency: Code
     amount_minor: Minor
     fee_minor: Minor
-    number: Minor
+    number: Annotated[int, Field(strict=True, ge=0, le=INT64_MAX)]
     state: str
     code: str
     origin: str
@@ -110,9 +123,9 @@ class EventData(_Shape):
 class Event(_Shape):
     """A webhook's body."""
 
-    id: Key
+    id: Id
     type: Annotated[str, Field(max_length=128, pattern=r"^[!-~]+$")]
-    created: datetime
+    created: Moment
     account: str
     mode: str
     data: EventData
