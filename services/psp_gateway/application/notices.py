@@ -4,7 +4,7 @@ An answer, a webhook and a lookup all become a `Notice`, and go the same way.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from services.kernel.clock import Clock
@@ -20,7 +20,7 @@ from services.psp_gateway.application.providers import (
 from services.psp_gateway.application.records import ExceptionNote, Identity, Origin
 from services.psp_gateway.domain import facts
 from services.psp_gateway.domain.exceptions import DecisionKind, ExceptionKind
-from services.psp_gateway.domain.facts import ObjectType
+from services.psp_gateway.domain.facts import Fact, ObjectType
 from services.psp_gateway.domain.machine import ALREADY_KNOWN, Decision, Verdict
 from services.psp_gateway.domain.objects import Deposit
 from services.psp_gateway.domain.outcomes import Outcome
@@ -61,6 +61,14 @@ class _EchoDiffersError(Exception):
         return notice.echo is not None and notice.echo != self._asked
 
 
+class _ContradictionError(Exception):
+    """A fact contradicts what we know or asked for; nothing of it was written."""
+
+    def __init__(self, fact: Fact) -> None:
+        super().__init__(fact.key)
+        self.fact = fact
+
+
 class Notices:
     """Takes notices in."""
 
@@ -81,8 +89,8 @@ class Notices:
     ) -> Taken:
         """Bring the facts that a notice tells, in order.
 
-        A notice is a hint: where it repeats another amount than was asked for, the provider is
-        asked, and what it then says counts.
+        A notice is a hint: where it repeats another amount than was asked for, or contradicts what
+        we know, the provider is asked, and what it then says counts.
 
         Args:
             connection: the provider account that says it.
@@ -93,7 +101,8 @@ class Notices:
 
         Raises:
             StoreUnavailableError, LedgerUnavailableError: it can be taken again.
-            ProviderUnavailableError: it had to be asked, and did not answer.
+            ProviderUnavailableError: it had to be asked, and did not answer or confirm it.
+            UnreadableError: it says what cannot be.
         """
         identity = known or await self._identify(connection, notice)
         if identity is None:
@@ -101,7 +110,12 @@ class Notices:
             await self._record_alone(connection.tenant_id, record, taken)
             return taken
         try:
-            return await self._bring(connection, notice, identity, origin, record, _echo_of(notice))
+            return await self._bring(
+                connection, notice, identity, origin, record, _echo_of(notice), is_hint=True
+            )
+        except _ContradictionError as error:
+            confirmed = await self._confirmed(connection, notice, identity, error.fact)
+            return await self._bring(connection, confirmed, identity, origin, record)
         except _EchoDiffersError as error:
             told = await self._told_again(connection, notice)
             taken_already = any(
@@ -151,15 +165,23 @@ class Notices:
         origin: Origin,
         record: Record | None,
         guard: Guard | None = None,
+        *,
+        is_hint: bool = False,
     ) -> Taken:
+        """Bring the facts in order; of a hint, those before the first that is a contradiction."""
         told = notice.facts_for(identity)
         results: list[tuple[Verdict, str]] = []
         for number, fact in enumerate(told, 1):
             is_last = number == len(told)
 
             async def also(
-                unit: GatewayUnit, decision: Decision[Any], is_last: bool = is_last
+                unit: GatewayUnit,
+                decision: Decision[Any],
+                fact: Fact = fact,
+                is_last: bool = is_last,
             ) -> None:
+                if is_hint and decision.contradicts:
+                    raise _ContradictionError(fact)
                 results.append((decision.verdict, decision.why))
                 if decision.verdict is Verdict.APPLIED and notice.provider_object_id:
                     await unit.attempts.register(connection.at, notice.provider_object_id, identity)
@@ -193,14 +215,29 @@ class Notices:
             await record(unit, taken)
             await unit.commit()
 
-    # --- what differs from what was asked for ----------------------------------------------------
+    # --- what contradicts what we know ----------------------------------------------------
+
+    async def _confirmed(
+        self, connection: Connection, notice: Notice, identity: Identity, doubted: Fact
+    ) -> Notice:
+        """Ask the provider for what it said; return it as it says it now, and what else it said.
+
+        A provider that cannot be asked is believed: a person is told all the same.
+        """
+        asked = await self._told_again(connection, notice)
+        facts_now = {fact.key: fact for fact in asked.facts_for(identity)}
+        if doubted.key not in facts_now:
+            raise ProviderUnavailableError(f"The provider does not confirm {doubted.key}")
+        # What a lookup leaves out, such as fees, the notice tells.
+        told = {fact.key: fact for fact in notice.facts_for(identity)} | facts_now
+        in_order = sorted(told.values(), key=lambda fact: fact.key not in facts_now)
+        return replace(asked, facts_for=lambda _ours: in_order)
 
     async def _told_again(self, connection: Connection, notice: Notice) -> Notice:
-        if connection.query is None:
+        query = connection.query
+        if query is None or notice.object_type not in query.answers_about:
             return notice
-        told = await connection.query.ask(
-            notice.object_type, notice.provider_object_id, notice.reference
-        )
+        told = await query.ask(notice.object_type, notice.provider_object_id, notice.reference)
         if told is None:
             raise ProviderUnavailableError("The provider does not know what it spoke of")
         return told

@@ -105,6 +105,19 @@ DECISION_OF: Mapping[ExceptionKind, DecisionKind] = MappingProxyType(
 """What is asked of the owner of an exception, unless the exception itself says otherwise."""
 
 
+CONTRADICTIONS = frozenset(
+    {
+        ExceptionKind.AMOUNT_DIFFERS,
+        ExceptionKind.CAPTURED_AFTER_END,
+        ExceptionKind.CAPTURE_FAILED,
+        ExceptionKind.PAID_AFTER_FAILED,
+        ExceptionKind.REFUND_UNEXPECTED,
+    }
+)
+"""What takes back an end, or is not what was asked for: no webhook is believed that says so before
+the provider has been asked, where it can be asked."""
+
+
 @dataclass(frozen=True, slots=True)
 class RaisedException:
     """An exception that a decision raises: its kind, and a sentence for people."""

@@ -13,7 +13,11 @@ from enum import StrEnum
 from typing import Generic, TypeVar
 
 from services.kernel.invariant import invariant
-from services.psp_gateway.domain.exceptions import ExceptionKind, RaisedException
+from services.psp_gateway.domain.exceptions import (
+    CONTRADICTIONS,
+    ExceptionKind,
+    RaisedException,
+)
 from services.psp_gateway.domain.facts import Fact, ObjectType
 from services.psp_gateway.domain.objects import Deposit
 from services.psp_gateway.domain.postings import Effect, Movement, Posting
@@ -180,6 +184,11 @@ class Decision(Generic[Row]):
     """The posting intents, in the order in which the ledger is called."""
     exceptions: tuple[RaisedException, ...] = ()
     actions: tuple[Action, ...] = ()
+
+    @property
+    def contradicts(self) -> bool:
+        """Whether the fact contradicts what was known, or what was asked for."""
+        return any(raised.kind in CONTRADICTIONS for raised in self.exceptions)
 
 
 def ignored(unchanged: Row, name: str, *exceptions: RaisedException) -> Decision[Row]:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 
+import orjson
 import pytest
 
 from services.kernel.errors import DomainError
@@ -18,7 +19,9 @@ from services.psp_gateway.application.withdrawal_steps import Standing
 from services.psp_gateway.domain.reasons import Reason
 from services.psp_gateway.domain.withdrawal_steps import Step, WaitingFor
 from tests.fakes.gateway_server import ACCOUNT, running_stack
+from tests.fakes.signed_webhooks import deliver, event, inbox
 from tests.fakes.withdrawal_desk import APPROVAL_RULES, AUTOMATIC, Desk, PresentLedger
+from vezne.psp_gateway.v1 import operations_service_pb2 as pb
 
 LATE = "webhook_delayed"
 WORDS = [
@@ -87,12 +90,15 @@ async def until_it_ends(desk: Desk, withdrawal_id: str) -> Standing:
     raise AssertionError(f"it is still {standing.record.withdrawal.state}")
 
 
-async def begun(desk: Desk, player: str, *words: str) -> tuple[str, Standing]:
-    """Ask for a withdrawal whose transfer goes as these words say, and take its first steps."""
+async def begun(desk: Desk, player: str, *words: str, steps: int = 3) -> tuple[str, Standing]:
+    """Ask for a withdrawal whose transfer goes as these words say, and take its first steps.
+
+    Two reserve it and approve it, the third submits it.
+    """
     await desk.fund(player, 10_000)
     withdrawal_id = await desk.withdraw(player, AUTOMATIC, words=words)
     standing = await desk.stack.gateway.withdrawal_steps.look("acme", withdrawal_id)
-    for _ in range(3):
+    for _ in range(steps):
         standing = await step(desk, withdrawal_id, standing)
     return withdrawal_id, standing
 
@@ -165,6 +171,40 @@ async def test_a_repeated_call_that_was_kept_back_proves_nothing(desk: Desk) -> 
     assert standing.record.withdrawal.state == "PAID"
     assert len(standing.record.attempts) == 1
     await desk.in_the_books(lost=withdrawal_id)
+
+
+async def test_paid_after_not_sent_is_believed_from_the_provider_only(desk: Desk) -> None:
+    """A signed webhook that takes back an end is a hint: the provider does not confirm this one."""
+    withdrawal_id, standing = await begun(desk, "hearsay", steps=2)
+    with refusing_every_call(desk):
+        standing = await step(desk, withdrawal_id, standing)
+    [attempt] = standing.record.attempts
+    assert standing.record.withdrawal.state == "APPROVED"
+    hearsay = event(
+        type="transfer.paid",
+        data={
+            "object_id": "tr_hearsay",
+            "movement_id": "tr_hearsay",
+            "reference": attempt.reference,
+            "amount_minor": AUTOMATIC,
+            "state": "paid",
+        },
+    )
+    assert await deliver(desk.stack, orjson.dumps(hearsay), "evt_hearsay") == 200
+
+    async def waits() -> bool:
+        [found] = await inbox(desk.stack, dedupe_key="evt_hearsay")
+        return found.state == pb.INBOX_EVENT_STATE_RETRY
+
+    await desk.stack.until(waits)
+    [found] = await inbox(desk.stack, dedupe_key="evt_hearsay")
+    assert "does not know" in found.last_error
+    assert "paid.1" not in await desk.stack.facts_of(withdrawal_id)
+
+    standing = await until_it_ends(desk, withdrawal_id)
+    assert standing.record.withdrawal.paid_attempts == (2,)
+    await desk.in_the_books(lost=withdrawal_id)
+    assert await desk.stack.cash("hearsay") == 10_000 - AUTOMATIC
 
 
 async def test_a_step_that_is_taken_twice_is_taken_once(desk: Desk) -> None:
