@@ -7,6 +7,7 @@ categories into gRPC codes.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from types import MappingProxyType
 
 
 class Category(Enum):
@@ -34,6 +35,25 @@ class Category(Enum):
     """This release cannot do it."""
     INTERNAL = "internal"
     """A bug of ours."""
+
+
+COMMON_REASONS: Mapping[str, Category] = MappingProxyType(
+    {
+        "INTERNAL": Category.INTERNAL,
+        "UNAVAILABLE": Category.UNAVAILABLE,
+        "DEADLINE_EXCEEDED": Category.DEADLINE,
+        "QUEUE_FULL": Category.LIMIT,
+        "REQUEST_TOO_LARGE": Category.SHAPE,
+        "INVALID_REQUEST": Category.SHAPE,
+        "UNKNOWN_FIELD": Category.SHAPE,
+        "NOT_IMPLEMENTED": Category.NOT_IMPLEMENTED,
+        "UNKNOWN_CURRENCY": Category.SHAPE,
+        "INVALID_PAGE_TOKEN": Category.SHAPE,
+        "TENANT_NOT_FOUND": Category.NOT_FOUND,
+        "REQUEST_ID_REUSED": Category.CONFLICT,
+    }
+)
+"""What every service may answer, under these names, with the category of each."""
 
 
 @dataclass(frozen=True, slots=True)

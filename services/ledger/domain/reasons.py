@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from services.kernel.errors import Category, DomainError
+from services.kernel.errors import COMMON_REASONS, Category, DomainError
 
 
 class Reason(StrEnum):
@@ -48,20 +48,8 @@ class Rule:
     remembered: bool = False
 
 
-RULES: dict[Reason, Rule] = {
-    Reason.INTERNAL: Rule(Category.INTERNAL),
-    Reason.UNAVAILABLE: Rule(Category.UNAVAILABLE),
-    Reason.DEADLINE_EXCEEDED: Rule(Category.DEADLINE),
-    Reason.QUEUE_FULL: Rule(Category.LIMIT),
-    Reason.REQUEST_TOO_LARGE: Rule(Category.SHAPE),
-    Reason.INVALID_REQUEST: Rule(Category.SHAPE),
-    Reason.UNKNOWN_FIELD: Rule(Category.SHAPE),
-    Reason.NOT_IMPLEMENTED: Rule(Category.NOT_IMPLEMENTED),
+_OWN = {
     Reason.UNBALANCED: Rule(Category.SHAPE),
-    Reason.UNKNOWN_CURRENCY: Rule(Category.SHAPE),
-    Reason.INVALID_PAGE_TOKEN: Rule(Category.SHAPE),
-    Reason.TENANT_NOT_FOUND: Rule(Category.NOT_FOUND),
-    Reason.REQUEST_ID_REUSED: Rule(Category.CONFLICT),
     Reason.ACCOUNT_NOT_FOUND: Rule(Category.NOT_FOUND),
     Reason.TRANSACTION_NOT_FOUND: Rule(Category.NOT_FOUND),
     Reason.SEQUENCE_NOT_REACHED: Rule(Category.RANGE),
@@ -74,6 +62,12 @@ RULES: dict[Reason, Rule] = {
     Reason.OUT_OF_RANGE: Rule(Category.RANGE, remembered=True),
     Reason.INSUFFICIENT_AVAILABLE: Rule(Category.STATE, remembered=True),
 }
+
+RULES: dict[Reason, Rule] = {
+    reason: Rule(COMMON_REASONS[reason]) if reason in COMMON_REASONS else _OWN[reason]
+    for reason in Reason
+}
+"""What follows from each, in their order."""
 
 
 class LedgerError(DomainError):

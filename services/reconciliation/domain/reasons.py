@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
-from services.kernel.errors import Category, DomainError
+from services.kernel.errors import COMMON_REASONS, Category, DomainError
 
 
 class Reason(StrEnum):
@@ -31,18 +31,7 @@ class Reason(StrEnum):
 
 CATEGORIES: Mapping[Reason, Category] = MappingProxyType(
     {
-        Reason.INTERNAL: Category.INTERNAL,
-        Reason.UNAVAILABLE: Category.UNAVAILABLE,
-        Reason.DEADLINE_EXCEEDED: Category.DEADLINE,
-        Reason.QUEUE_FULL: Category.LIMIT,
-        Reason.REQUEST_TOO_LARGE: Category.SHAPE,
-        Reason.INVALID_REQUEST: Category.SHAPE,
-        Reason.UNKNOWN_FIELD: Category.SHAPE,
-        Reason.NOT_IMPLEMENTED: Category.NOT_IMPLEMENTED,
-        Reason.UNKNOWN_CURRENCY: Category.SHAPE,
-        Reason.INVALID_PAGE_TOKEN: Category.SHAPE,
-        Reason.TENANT_NOT_FOUND: Category.NOT_FOUND,
-        Reason.REQUEST_ID_REUSED: Category.CONFLICT,
+        **{Reason(name): category for name, category in COMMON_REASONS.items()},
         Reason.PROVIDER_ACCOUNT_NOT_FOUND: Category.NOT_FOUND,
         Reason.RUN_NOT_FOUND: Category.NOT_FOUND,
         Reason.BUSINESS_DATE_NOT_OVER: Category.STATE,
