@@ -27,7 +27,7 @@ class StoreUnavailableError(LedgerError, WholeBatchError):
     def __init__(self) -> None:
         super().__init__(
             Reason.UNAVAILABLE,
-            "The ledger's database is not there; retry with the same request id",
+            "The ledger's database is away or busy; retry with the same request id",
         )
 
 

@@ -56,7 +56,7 @@ class StoreUnavailableError(DomainError):
         super().__init__(
             Reason.UNAVAILABLE,
             CATEGORIES[Reason.UNAVAILABLE],
-            "The gateway's database is not there; retry with the same request id",
+            "The gateway's database is away or busy; retry with the same request id",
         )
 
 

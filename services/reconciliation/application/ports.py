@@ -51,7 +51,7 @@ class UnavailableError(ReconciliationError):
     def __init__(self, what: str) -> None:
         super().__init__(
             Reason.UNAVAILABLE,
-            f"{what} is not there; retry with the same request id",
+            f"{what} is away or busy; retry with the same request id",
             dependency=what,
         )
 
