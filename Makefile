@@ -69,6 +69,7 @@ test-integration: setup ## Each service on a real PostgreSQL: ours, or VEZNE_TES
 .PHONY: bench
 bench: setup ## The benchmarks; figures go to .vezne/bench.json
 	$(BIN)/python -m tests.bench.ledger.run
+	$(BIN)/python -m tests.bench.psp_gateway.run
 
 ##@ Change
 

@@ -181,9 +181,7 @@ class Inbox:
         self._clock = clock
         self._new_id = new_id
         self._commits = GroupCommit(self._commit, weight_max=COMMIT_MAX, queue_weight_max=queue_max)
-        self._lanes: list[asyncio.Queue[InboxEvent]] = [
-            asyncio.Queue(_LANE_LENGTH_MAX) for _ in range(_LANES)
-        ]
+        self._lanes = [_Lane() for _ in range(_LANES)]
         self._workers: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -255,13 +253,9 @@ class Inbox:
             received_at=new.received_at,
         )
         key = f"{new.tenant_id}/{new.at}/{item.lane}".encode()
-        try:
-            self._lanes[zlib.crc32(key) % _LANES].put_nowait(event)
-        except asyncio.QueueFull:
-            # It is stored: the janitor takes it up.
-            log.warning("inbox_lane_full")
+        self._lanes[zlib.crc32(key) % _LANES].put(event)
 
-    async def _work(self, lane: asyncio.Queue[InboxEvent]) -> None:
+    async def _work(self, lane: "_Lane") -> None:
         while True:
             event = await lane.get()
             applying = asyncio.ensure_future(self._applied(event))
@@ -278,6 +272,31 @@ class Inbox:
         except DomainError as error:
             # The store is away: the event is as it was, and the janitor takes it up.
             log.warning("inbox_event_left", reason=error.reason)
+
+
+class _Lane:
+    """Events that wait to be applied, one after another; what finds no room is the janitor's."""
+
+    def __init__(self) -> None:
+        self._waiting: asyncio.Queue[InboxEvent] = asyncio.Queue(_LANE_LENGTH_MAX)
+        self._left_count = 0
+
+    def put(self, event: InboxEvent) -> None:
+        """Let a stored event wait, if there is room."""
+        try:
+            self._waiting.put_nowait(event)
+        except asyncio.QueueFull:
+            # One line a burst: a line an event would slow down the storing of those that follow.
+            if not self._left_count:
+                log.warning("inbox_lane_full")
+            self._left_count += 1
+
+    async def get(self) -> InboxEvent:
+        """Wait for the next event."""
+        if self._left_count and self._waiting.empty():
+            log.info("inbox_lane_empty", left_to_the_janitor=self._left_count)
+            self._left_count = 0
+        return await self._waiting.get()
 
 
 def bound_to(inbox_event_id: UUID) -> bytes:

@@ -6,23 +6,15 @@ ratio of two of them: this machine's speed, and its noise, cancel out. Run by `m
 
 import argparse
 import asyncio
-import contextlib
-import json
-import os
-import re
-import secrets
-import socket
 import statistics
-import subprocess
 import sys
-import tempfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import asyncpg
 
-from services.local.databases import Databases, migrate_all, prepare
-from services.local.postgres import Installation, LocalPostgres
+from services.local.databases import Databases
+from tests.bench.harness import database, free_port, process, record
 from tests.bench.ledger.loads import (
     TENANT,
     Baseline,
@@ -32,9 +24,6 @@ from tests.bench.ledger.loads import (
     hot_pair,
     random_pair,
 )
-
-SETTINGS = ("server_version", "fsync", "synchronous_commit", "full_page_writes", "shared_buffers",
-            "wal_sync_method")  # fmt: skip
 
 INVARIANTS = {
     "every transaction balances": """
@@ -58,39 +47,6 @@ INVARIANTS = {
         FROM (SELECT t.sequence, h.sequence AS head FROM ledger.transactions t
             JOIN ledger.heads h USING (tenant_id) WHERE tenant_id = $1) s""",
 }
-
-
-def free_port() -> int:
-    """Return a port that is free now."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
-
-
-@contextlib.contextmanager
-def process(*command: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
-    """Run a process, and end it."""
-    running = subprocess.Popen(
-        command, env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True
-    )
-    try:
-        yield running
-    finally:
-        running.terminate()
-        running.wait(30)
-
-
-def flush_latency_us(folder: Path) -> float:
-    """Measure one flush of 8 KiB with PostgreSQL's own tool, in microseconds."""
-    probe = folder / "flush"
-    done = subprocess.run(
-        [str(Installation.find().programs / "pg_test_fsync"), "-s", "1", "-f", str(probe)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    found = re.search(r"fdatasync\s+[0-9.]+ ops/sec\s+([0-9]+) usecs/op", done.stdout)
-    return float(found[1]) if found else float("nan")
 
 
 async def check_invariants(url: str) -> None:
@@ -140,37 +96,22 @@ async def measure(databases: Databases, ledger_port: int, echo_port: int, second
 
 async def bench(seconds: float, rounds: int) -> dict[str, float]:
     """Start everything, measure, check; return the promised ratios."""
-    with tempfile.TemporaryDirectory(prefix="vezne-bench-") as name:
-        # PostgreSQL's own user may enter, where the benchmark runs as root.
-        Path(name).chmod(0o755)  # noqa: ASYNC240 - nothing else runs yet.
-        folder = Path(name)
-        server = LocalPostgres(folder / "postgres")
-        server.start()
-        try:
-            databases = await prepare(server.url(), "bench", secrets.token_hex(12))
-            await asyncio.to_thread(migrate_all, databases)
-            connection = await asyncpg.connect(server.url())
-            shown = [f"{key} {await connection.fetchval(f'SHOW {key}')}" for key in SETTINGS]
-            await connection.close()
-            print(f"PostgreSQL: {', '.join(shown)}")
-            print(f"one flush: {flush_latency_us(folder):.0f} us; {os.cpu_count()} cores, shared")
-            port = free_port()
-            environment = {
-                "VEZNE_LEDGER_DATABASE__URL": databases.url("ledger"),
-                "VEZNE_LEDGER_GRPC__PORT": str(port),
-                "VEZNE_LEDGER_GRPC__HEALTH_PORT": "0",
-                "VEZNE_LEDGER_LOG__LEVEL": "warning",
-            }
-            ledger = [sys.executable, "-c", "from services.ledger.main import main; main()"]
-            echo = [sys.executable, str(Path(__file__).with_name("echo.py"))]
-            with process(*ledger, **environment), process(*echo) as echoing:
-                assert echoing.stdout is not None
-                echo_port = int(echoing.stdout.readline())
-                rates = await measure(databases, port, echo_port, seconds, rounds)
-            print("the ledger after the run:")
-            await check_invariants(databases.owner_url)
-        finally:
-            server.stop()
+    async with database() as (databases, _folder):
+        port = free_port()
+        environment = {
+            "VEZNE_LEDGER_DATABASE__URL": databases.url("ledger"),
+            "VEZNE_LEDGER_GRPC__PORT": str(port),
+            "VEZNE_LEDGER_GRPC__HEALTH_PORT": "0",
+            "VEZNE_LEDGER_LOG__LEVEL": "warning",
+        }
+        ledger = [sys.executable, "-c", "from services.ledger.main import main; main()"]
+        echo = [sys.executable, str(Path(__file__).with_name("echo.py"))]
+        with process(*ledger, **environment), process(*echo) as echoing:
+            assert echoing.stdout is not None
+            echo_port = int(echoing.stdout.readline())
+            rates = await measure(databases, port, echo_port, seconds, rounds)
+        print("the ledger after the run:")
+        await check_invariants(databases.owner_url)
     return {
         "ledger.batch_over_baseline_random": rates["batch, random accounts"]
         / rates["baseline, random accounts"],
@@ -188,14 +129,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4.0, help="of each load in each round")
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
-    ratios = asyncio.run(bench(arguments.seconds, arguments.rounds))
-    for name, ratio in ratios.items():
-        print(f"{name:<36} {ratio:.2f}")
-    target = Path(".vezne/bench.json")
-    target.parent.mkdir(exist_ok=True)
-    known = json.loads(target.read_text()) if target.exists() else {}
-    rounded = {name: round(ratio, 3) for name, ratio in ratios.items()}
-    target.write_text(json.dumps({**known, **rounded}, indent=2, sort_keys=True) + "\n")
+    record(asyncio.run(bench(arguments.seconds, arguments.rounds)))
 
 
 if __name__ == "__main__":
