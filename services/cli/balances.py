@@ -27,7 +27,7 @@ def _amount(minor_units: int, balances: Balances) -> str:
 
 COLUMNS = (
     Column[Balances]("account", lambda found: found.account_id),
-    Column[Balances]("currency", lambda found: found.currency_code),
+    Column[Balances]("currency", lambda found: found.currency_code, extra=True),
     Column[Balances]("posted", lambda found: _amount(found.posted_minor, found), number=True),
     Column[Balances]("available", lambda found: _amount(found.available_minor, found), number=True),
     Column[Balances](
@@ -62,8 +62,7 @@ def balances(
     """Show balances: of the accounts named, of those whose path starts so, or of all."""
     wanted = account_ids or _paths(tenant, prefix)
     if not wanted:
-        note("there are no such accounts")
-        print_list(output, [], COLUMNS)
+        print_list(output, [], COLUMNS, none="there are no such accounts")
         return
     request = GetBalancesRequest(tenant_id=tenant, account_ids=wanted)
     if at_sequence is not None:

@@ -8,7 +8,7 @@ from services.cli import options
 from services.cli.clients import RECONCILIATION, ask_pages
 from services.cli.failures import wrong_use
 from services.cli.groups import noun
-from services.cli.output import Column, Output, note, print_list, values_of, word
+from services.cli.output import Column, Output, print_list, values_of, word
 from services.kernel.money import format_amount
 from vezne.reconciliation.v1.break_pb2 import (
     Break,
@@ -86,6 +86,4 @@ def list_(
         lambda page: page.breaks,
         limit,
     )
-    print_list(output, found, COLUMNS)
-    if not found:
-        note("nothing is open")
+    print_list(output, found, COLUMNS, none="nothing is open")

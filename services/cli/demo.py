@@ -36,8 +36,8 @@ _SANDBOX = Sandbox("casino", timedelta(days=DAYS_LATER + 1))
 
 _PROMISES = (
     Column[Promise]("", lambda promise: "ok" if promise.holds else "NO"),
-    Column[Promise]("promise", lambda promise: promise.text),
-    Column[Promise]("", lambda promise: "" if promise.holds else promise.detail),
+    Column[Promise]("promise", lambda promise: promise.text, prose=True),
+    Column[Promise]("", lambda promise: "" if promise.holds else promise.detail, prose=True),
 )
 _BUCKETS = (
     Column[BucketLine]("currency", lambda line: line.currency_code),
@@ -59,7 +59,7 @@ _BUCKETS = (
 _PROOFS = (
     Column[ProofResult]("proof", lambda proof: word(Proof, proof.proof)),
     Column[ProofResult]("outcome", lambda proof: word(ProofOutcome, proof.outcome)),
-    Column[ProofResult]("", lambda proof: "; ".join(proof.failures)),
+    Column[ProofResult]("", lambda proof: "; ".join(proof.failures), prose=True),
 )
 
 

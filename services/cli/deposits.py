@@ -32,7 +32,7 @@ app = noun()
 
 _COLUMNS = (
     Column[Deposit]("deposit", lambda one: one.deposit_id),
-    Column[Deposit]("player", lambda one: one.player_id),
+    Column[Deposit]("player", lambda one: one.player_id, extra=True),
     Column[Deposit]("amount", lambda one: money(one.amount), number=True),
     Column[Deposit]("state", lambda one: word(DepositState, one.state)),
     Column[Deposit](

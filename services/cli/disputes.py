@@ -33,7 +33,7 @@ def _rounds(one: Dispute) -> str:
 
 _COLUMNS = (
     Column[Dispute]("dispute", lambda one: one.dispute_id),
-    Column[Dispute]("player", lambda one: one.player_id),
+    Column[Dispute]("player", lambda one: one.player_id, extra=True),
     Column[Dispute]("amount", lambda one: money(one.amount), number=True),
     Column[Dispute]("state", lambda one: word(DisputeState, one.state)),
     Column[Dispute]("evidence due (UTC)", lambda one: moment(one.evidence_due_time), extra=True),

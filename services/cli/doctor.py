@@ -36,7 +36,7 @@ _COLUMNS = (
     Column[Finding]("what", lambda finding: finding.name),
     Column[Finding]("state", lambda finding: finding.state),
     Column[Finding]("where", lambda finding: finding.where, extra=True),
-    Column[Finding]("what to do", lambda finding: finding.advice),
+    Column[Finding]("what to do", lambda finding: finding.advice, prose=True),
 )
 
 

@@ -24,14 +24,16 @@ _SECONDS_AN_HOUR = 3600
 _COLUMNS = (
     Column[ExceptionRecord]("what", lambda one: word(ExceptionKind, one.kind)),
     Column[ExceptionRecord]("object", lambda one: one.object_id),
-    Column[ExceptionRecord]("amount", lambda one: money(one.amount), number=True),
-    Column[ExceptionRecord]("decision", lambda one: word(DecisionKind, one.decision_kind)),
-    Column[ExceptionRecord]("owner", lambda one: one.owner),
+    Column[ExceptionRecord]("amount", lambda one: money(one.amount), number=True, extra=True),
+    Column[ExceptionRecord](
+        "decision", lambda one: word(DecisionKind, one.decision_kind), extra=True
+    ),
+    Column[ExceptionRecord]("owner", lambda one: one.owner, extra=True),
     Column[ExceptionRecord](
         "age (h)", lambda one: str(one.age_s // _SECONDS_AN_HOUR), number=True, extra=True
     ),
     Column[ExceptionRecord]("state", lambda one: word(ExceptionState, one.state), extra=True),
-    Column[ExceptionRecord]("what happened", lambda one: one.message, extra=True),
+    Column[ExceptionRecord]("what happened", lambda one: one.message, prose=True, extra=True),
 )
 
 

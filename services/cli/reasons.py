@@ -18,7 +18,7 @@ _Row = tuple[str, str, str]
 _COLUMNS = (
     Column[_Row]("reason", lambda row: row[0]),
     Column[_Row]("service", lambda row: row[1]),
-    Column[_Row]("meaning", lambda row: row[2], extra=True),
+    Column[_Row]("meaning", lambda row: row[2], prose=True),
 )
 
 

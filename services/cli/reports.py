@@ -7,7 +7,7 @@ import typer
 from services.cli import options
 from services.cli.clients import PSP_GATEWAY, ask, ask_pages
 from services.cli.groups import noun
-from services.cli.output import Column, Output, note, print_list, values_of, word
+from services.cli.output import Column, Output, print_list, values_of, word
 from services.local.provider_accounts import PROVIDER, PROVIDER_ACCOUNT
 from vezne.psp_gateway.v1.settlement_service_pb2 import (
     FetchSettlementReportRequest,
@@ -20,18 +20,22 @@ from vezne.psp_gateway.v1.settlement_service_pb2_grpc import SettlementServiceSt
 app = noun()
 
 _COLUMNS = (
+    Column[SettlementReport]("report", lambda one: one.report_id),
     Column[SettlementReport]("date", lambda one: one.business_date),
-    Column[SettlementReport]("batch", lambda one: str(one.batch_number), number=True),
     Column[SettlementReport]("state", lambda one: word(SettlementReportState, one.state)),
     Column[SettlementReport](
-        "lines", lambda one: f"{one.processed_line_count}/{one.line_count}", number=True
+        "lines", lambda one: f"{one.processed_line_count}/{one.line_count}", number=True, extra=True
     ),
-    Column[SettlementReport]("exceptions", lambda one: str(one.exception_count), number=True),
+    Column[SettlementReport](
+        "exceptions", lambda one: str(one.exception_count), number=True, extra=True
+    ),
+    Column[SettlementReport]("batch", lambda one: str(one.batch_number), number=True, extra=True),
     Column[SettlementReport](
         "provider", lambda one: f"{one.provider}/{one.provider_account}", extra=True
     ),
-    Column[SettlementReport]("report", lambda one: one.report_id, extra=True),
-    Column[SettlementReport]("refused for", lambda one: one.refusal_message, extra=True),
+    Column[SettlementReport](
+        "refused for", lambda one: one.refusal_message, extra=True, prose=True
+    ),
 )
 
 
@@ -55,9 +59,8 @@ def fetch(
     response = ask(
         PSP_GATEWAY, lambda channel: SettlementServiceStub(channel).FetchSettlementReport, request
     )
-    print_list(output, response.reports, _COLUMNS)
-    if not response.reports:
-        note("the provider says that there is nothing for this date")
+    nothing = "the provider says that there is nothing for this date"
+    print_list(output, response.reports, _COLUMNS, none=nothing)
 
 
 @app.command("list")

@@ -61,14 +61,14 @@ def _phase(run: Run) -> str:
 
 
 _COLUMNS = (
+    Column[Run]("run", lambda run: run.run_id),
     Column[Run]("date", lambda run: run.business_date),
-    Column[Run]("provider", lambda run: f"{run.provider}/{run.provider_account}"),
-    Column[Run]("state", lambda run: word(RunState, run.state)),
     Column[Run]("verdict", lambda run: word(Verdict, run.verdict)),
-    Column[Run]("breaks", lambda run: str(run.counts.breaks), number=True),
+    Column[Run]("breaks", lambda run: str(run.counts.breaks), number=True, extra=True),
+    Column[Run]("state", lambda run: word(RunState, run.state), extra=True),
+    Column[Run]("provider", lambda run: f"{run.provider}/{run.provider_account}", extra=True),
     Column[Run]("mode", lambda run: word(RunMode, run.mode), extra=True),
     Column[Run]("started by", lambda run: word(RunTrigger, run.trigger), extra=True),
-    Column[Run]("run", lambda run: run.run_id, extra=True),
 )
 _DETAILS = (
     *_COLUMNS,

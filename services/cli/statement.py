@@ -37,8 +37,8 @@ def _amount(line: StatementEntry, *, debit: bool) -> str:
 
 _COLUMNS = (
     Column[StatementEntry]("sequence", lambda line: str(line.sequence), number=True),
-    Column[StatementEntry]("happened (UTC)", lambda line: moment(line.effective_time)),
-    Column[StatementEntry]("kind", lambda line: line.kind),
+    Column[StatementEntry]("happened (UTC)", lambda line: moment(line.effective_time), extra=True),
+    Column[StatementEntry]("kind", lambda line: line.kind, extra=True),
     Column[StatementEntry]("debit", lambda line: _amount(line, debit=True), number=True),
     Column[StatementEntry]("credit", lambda line: _amount(line, debit=False), number=True),
     Column[StatementEntry](
@@ -46,7 +46,7 @@ _COLUMNS = (
         lambda line: format_amount(line.entry.posted_minor, line.entry.currency_code),
         number=True,
     ),
-    Column[StatementEntry]("description", lambda line: line.description, extra=True),
+    Column[StatementEntry]("description", lambda line: line.description, extra=True, prose=True),
 )
 
 

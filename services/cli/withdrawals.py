@@ -37,7 +37,7 @@ app = noun()
 
 _COLUMNS = (
     Column[Withdrawal]("withdrawal", lambda one: one.withdrawal_id),
-    Column[Withdrawal]("player", lambda one: one.player_id),
+    Column[Withdrawal]("player", lambda one: one.player_id, extra=True),
     Column[Withdrawal]("amount", lambda one: money(one.amount), number=True),
     Column[Withdrawal]("state", lambda one: word(WithdrawalState, one.state)),
     Column[Withdrawal]("waits for", lambda one: word(WithdrawalWait, one.waiting_for), extra=True),
