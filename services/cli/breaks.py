@@ -1,14 +1,24 @@
 """`vezne breaks`: the differences that runs found."""
 
+import re
 from typing import Annotated
 
 import typer
 
-from services.cli import options
+from services.cli import ids, options
 from services.cli.clients import RECONCILIATION, ask_pages
-from services.cli.failures import wrong_use
+from services.cli.failures import ExitCode, Failure, wrong_use
 from services.cli.groups import noun
-from services.cli.output import Column, Output, print_list, values_of, word
+from services.cli.output import (
+    Column,
+    Output,
+    as_json,
+    print_json,
+    print_list,
+    print_one,
+    values_of,
+    word,
+)
 from services.kernel.money import format_amount
 from vezne.reconciliation.v1.break_pb2 import (
     Break,
@@ -21,6 +31,8 @@ from vezne.reconciliation.v1.break_service_pb2 import ListBreaksRequest
 from vezne.reconciliation.v1.break_service_pb2_grpc import BreakServiceStub
 
 app = noun()
+
+_ID = re.compile(r"[0-9a-f]{32}", re.IGNORECASE)
 
 
 def _amount(minor_units: int, one: Break) -> str:
@@ -42,8 +54,16 @@ COLUMNS = (
     Column[Break]("since", lambda one: one.first_seen_date, extra=True),
     Column[Break]("break from", lambda one: one.break_on_date, extra=True),
     Column[Break]("lifecycle", lambda one: word(BreakLifecycle, one.lifecycle), extra=True),
+    Column[Break]("break", lambda one: one.break_id, extra=True),
 )
 """How breaks are shown wherever they are."""
+_DETAILS = (
+    *COLUMNS,
+    Column[Break]("provider", lambda one: f"{one.provider}/{one.provider_account}"),
+    Column[Break]("found by the run", lambda one: f"{one.run_id} of {one.business_date}"),
+    Column[Break]("rows", lambda one: "\n".join(one.evidence_row_ids)),
+    Column[Break]("more rows", lambda one: str(one.row_count - len(one.evidence_row_ids) or "")),
+)
 
 
 @app.command("list")
@@ -76,14 +96,47 @@ def list_(
         key=key,
     )
     if run_id:
-        request.run_id = run_id
+        request.run_id = ids.checked(run_id, "run", "list them: vezne runs")
     elif date:
         request.business_date = options.business_date(date)
-    found = ask_pages(
+    print_list(output, _listed(request, limit), COLUMNS, none="nothing is open")
+
+
+@app.command("show")
+def show(
+    which: Annotated[
+        str, typer.Argument(metavar="BREAK", help="Its id, or the key that its rows have.")
+    ],
+    tenant: options.Tenant,
+    output: options.OutputFormat = Output.TABLE,
+) -> None:
+    """Show a break of the last published runs with its rows; a key may have several."""
+    request = ListBreaksRequest(tenant_id=tenant)
+    if _ID.fullmatch(which):
+        request.break_id = which.lower()
+    else:
+        request.key = which
+    found = _listed(request, options.DEFAULT_LIMIT)
+    if not found:
+        raise Failure(
+            f"no open break has the id or the key {which}; an id is 32 digits from 0 to f",
+            ExitCode.REFUSED,
+            "list them: vezne breaks; those of an earlier date: vezne breaks --date DATE",
+        )
+    if output is Output.JSON:
+        print_json([as_json(one) for one in found])
+        return
+    for number, one in enumerate(found):
+        if number:
+            typer.echo()
+        print_one(output, one, _DETAILS)
+
+
+def _listed(request: ListBreaksRequest, limit: int) -> list[Break]:
+    return ask_pages(
         RECONCILIATION,
         lambda channel: BreakServiceStub(channel).ListBreaks,
         request,
         lambda page: page.breaks,
         limit,
     )
-    print_list(output, found, COLUMNS, none="nothing is open")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, TypeVar, cast
@@ -21,6 +22,9 @@ from services.platform.settings import GrpcClientSettings
 
 TIMEOUT_S = 20.0
 _PAGE_MAX = 1_000
+_POLL_FIRST_S = 0.1
+_POLL_SLOWEST_S = 2.0
+_AWAY_MAX_S = 60.0
 
 Request = TypeVar("Request", bound=Message)
 Response = TypeVar("Response", bound=Message)
@@ -164,6 +168,37 @@ def follow(
     talk(service, conversation)
 
 
+def ask_until(
+    service: Service,
+    method: Unary[Request, Response],
+    request: Request,
+    is_over: Callable[[Response], bool],
+) -> None:
+    """Call a reading method again and again until its answer is the last.
+
+    Raises:
+        Failure: as `talk`; a service that was there may be away for a minute, to be restarted.
+    """
+
+    async def conversation(channel: grpc.aio.Channel) -> None:
+        pause_s, heard_at = _POLL_FIRST_S, 0.0
+        while True:
+            try:
+                response = await method(channel)(request)
+            except grpc.aio.AioRpcError as error:
+                is_away = error.code() is grpc.StatusCode.UNAVAILABLE
+                if not heard_at or not is_away or time.monotonic() - heard_at > _AWAY_MAX_S:
+                    raise
+            else:
+                heard_at = time.monotonic()
+                if is_over(response):
+                    return
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, _POLL_SLOWEST_S)
+
+    talk(service, conversation)
+
+
 def _channel(service: Service) -> grpc.aio.Channel:
     text = os.environ.get("VEZNE_CLI_TIMEOUT_S") or str(TIMEOUT_S)
     try:
@@ -197,7 +232,8 @@ def failure_of_call(service: Service, error: RemoteError) -> Failure:
         )
     exit_code = _EXIT_CODES.get(error.code, ExitCode.REFUSED)
     known = f"vezne errors {error.reason} explains it" if error.reason else ""
-    return Failure(f"{error.message} ({error.reason or error.code.name})", exit_code, known)
+    sentence = f"{error.message} ({error.reason or error.code.name})"
+    return Failure(sentence, exit_code, known, error.reason)
 
 
 _EXIT_CODES = {

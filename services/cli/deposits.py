@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli import options
+from services.cli import ids, options
 from services.cli.clients import PSP_GATEWAY, ask, ask_pages
 from services.cli.groups import noun
 from services.cli.output import (
@@ -29,6 +29,8 @@ from vezne.psp_gateway.v1.deposit_service_pb2 import (
 from vezne.psp_gateway.v1.deposit_service_pb2_grpc import DepositServiceStub
 
 app = noun()
+
+_HINT = "list them: vezne deposits"
 
 _COLUMNS = (
     Column[Deposit]("deposit", lambda one: one.deposit_id),
@@ -138,9 +140,11 @@ def show(
 ) -> None:
     """Show one deposit, with what the player must do next."""
     request = GetDepositRequest(tenant_id=tenant)
-    if options.is_uuid(which):
+    is_id = ids.is_uuid(which)
+    if is_id:
         request.deposit_id = which
     else:
         request.request_id = which
-    response = ask(PSP_GATEWAY, lambda channel: DepositServiceStub(channel).GetDeposit, request)
+    with ids.sought(which, "deposit", _HINT, is_id=is_id):
+        response = ask(PSP_GATEWAY, lambda channel: DepositServiceStub(channel).GetDeposit, request)
     print_one(output, response.deposit, _DETAILS)

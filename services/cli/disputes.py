@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli import options
+from services.cli import ids, options
 from services.cli.clients import PSP_GATEWAY, ask, ask_pages
 from services.cli.groups import noun
 from services.cli.output import (
@@ -22,6 +22,8 @@ from vezne.psp_gateway.v1.deposit_service_pb2_grpc import DepositServiceStub
 from vezne.psp_gateway.v1.dispute_pb2 import Dispute, DisputeState
 
 app = noun()
+
+_HINT = "list them: vezne disputes"
 
 
 def _rounds(one: Dispute) -> str:
@@ -81,9 +83,11 @@ def show(
     output: options.OutputFormat = Output.TABLE,
 ) -> None:
     """Show one dispute with its rounds."""
-    response = ask(
-        PSP_GATEWAY,
-        lambda channel: DepositServiceStub(channel).GetDispute,
-        GetDisputeRequest(tenant_id=tenant, dispute_id=dispute_id),
-    )
+    wanted = ids.checked(dispute_id, "dispute", _HINT)
+    with ids.sought(dispute_id, "dispute", _HINT):
+        response = ask(
+            PSP_GATEWAY,
+            lambda channel: DepositServiceStub(channel).GetDispute,
+            GetDisputeRequest(tenant_id=tenant, dispute_id=wanted),
+        )
     print_one(output, response.dispute, _DETAILS)

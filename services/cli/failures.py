@@ -27,13 +27,17 @@ class Failure(Exception):  # noqa: N818 - it is one, and is named in sentences.
         sentence: what is wrong.
         exit_code: how the command ends.
         try_this: what to do about it; empty if the sentence says it.
+        reason: the reason for which a service refused; empty if none did.
     """
 
-    def __init__(self, sentence: str, exit_code: ExitCode, try_this: str = "") -> None:
+    def __init__(
+        self, sentence: str, exit_code: ExitCode, try_this: str = "", reason: str = ""
+    ) -> None:
         super().__init__(sentence)
         self.sentence = sentence
         self.exit_code = exit_code
         self.try_this = try_this
+        self.reason = reason
 
 
 def wrong_use(sentence: str, try_this: str = "") -> Failure:

@@ -8,12 +8,26 @@ import typer
 from typer.core import TyperGroup
 
 from services.cli import environment
-from services.cli.failures import Failure, failure_of
+from services.cli.failures import Failure, failure_of, wrong_use
+from services.cli.ids import is_uuid
 
 MODULES: dict[str, str] = {}
 """The module of each command of the root; filled by `main`."""
 
 HELP_NAMES = ["-h", "--help"]
+
+_GUESSES = {
+    **dict.fromkeys(("list", "ls"), "name what to list, such as vezne deposits or vezne runs"),
+    **dict.fromkeys(("status", "health", "ps", "check"), "what is up, and where: vezne doctor"),
+    **dict.fromkeys(("start", "run", "serve"), "the stack: vezne up; a run: vezne runs start"),
+    **dict.fromkeys(("stop", "down"), "Ctrl-C stops `vezne up`, in its own terminal"),
+    **dict.fromkeys(("log", "logs"), "a file a process: .vezne/logs"),
+    **dict.fromkeys(("reconcile", "reconciliation"), "a date is reconciled by: vezne runs start"),
+    **dict.fromkeys(("payout", "payouts"), "money that players take out: vezne withdrawals"),
+    **dict.fromkeys(("payment", "payments"), "money that players pay in: vezne deposits"),
+    **dict.fromkeys(("chargeback", "chargebacks"), "vezne disputes"),
+}
+"""What is meant by commands that there are not, and that people try."""
 
 
 class RootGroup(TyperGroup):
@@ -23,8 +37,23 @@ class RootGroup(TyperGroup):
     it is used, so that `vezne --help` is quick. Whatever fails ends as a sentence.
     """
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read `version` and `help` as the options that they are elsewhere."""
+        match args:
+            case ["version"]:
+                args = ["--version"]
+            case ["help", *of]:
+                args = [*of, "--help"]
+        return super().parse_args(ctx, args)
+
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Return the command that was asked for, loaded."""
+        """Return the command that was asked for, loaded.
+
+        Raises:
+            Failure: there is none, and it is known what people mean by it.
+        """
+        if args[0] in _GUESSES:
+            raise wrong_use(f"there is no command {args[0]!r}", _GUESSES[args[0]])
         name, listed, rest = super().resolve_command(ctx, args)
         if listed is None:
             return name, listed, rest
@@ -53,12 +82,14 @@ def _say(failure: Failure) -> None:
 
 
 class NounGroup(TyperGroup):
-    """A noun whose plain name lists: `vezne deposits` is `vezne deposits list`."""
+    """A noun whose plain name lists and, with an id, shows: `vezne runs`, `vezne runs ID`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put `list` before options, and where there is nothing."""
+        """Put `list` before options, and where there is nothing, and `show` before an id."""
         if not args or (args[0].startswith("-") and args[0] not in HELP_NAMES):
             args = ["list", *args]
+        elif is_uuid(args[0]) and "show" in self.commands:
+            args = ["show", *args]
         return super().parse_args(ctx, args)
 
 

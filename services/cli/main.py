@@ -40,13 +40,13 @@ COMMANDS = (
     ("trial-balance", "trial_balance", _BOOKS, "Debits and credits of all accounts."),
     ("transactions", "transactions", _BOOKS, "Ledger transactions: post, show."),
     ("deposits", "deposits", _MONEY, "Deposits: create, list, show."),
-    ("withdrawals", "withdrawals", _MONEY, "Withdrawals: create, list, show."),
+    ("withdrawals", "withdrawals", _MONEY, "Withdrawals: create, watch, list, show."),
     ("refunds", "refunds", _MONEY, "Refunds of deposits: create, show."),
     ("disputes", "disputes", _MONEY, "Disputes and chargebacks: list, show."),
     ("exceptions", "exceptions", _MONEY, "What only a person can decide: list."),
     ("reports", "reports", _MONEY, "Settlement reports: fetch, list."),
-    ("runs", "runs", _PROOF, "Reconciliation runs: start, list, show, statement."),
-    ("breaks", "breaks", _PROOF, "Differences that runs found: list."),
+    ("runs", "runs", _PROOF, "Reconciliation runs: start, watch, list, show, statement."),
+    ("breaks", "breaks", _PROOF, "Differences that runs found: list, show."),
 )
 """Each command, the module that is it, the panel of the help it stands in, and its line of help."""
 

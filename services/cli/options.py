@@ -43,8 +43,8 @@ States = Annotated[
 DEFAULT_LIMIT = 100
 _RANDOM = random.SystemRandom()
 _RANDOM_BITS = 74
+_DATE = re.compile(r"\d{4}-?\d{1,2}-?\d{1,2}")
 _INVISIBLE = re.compile(r"[^!-~]")
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 ANY_ARGUMENTS = {"ignore_unknown_options": True, "allow_extra_args": True}
 """For a command that only says that there is no such thing, however it is asked."""
@@ -76,6 +76,11 @@ def money(amount: str, currency_code: str) -> Money:
     return Money(currency_code=code, minor_units=minor_units)
 
 
+def is_date(text: str) -> bool:
+    """Whether this is meant as a date: digits and dashes, of such a length."""
+    return _DATE.fullmatch(text) is not None
+
+
 def business_date(text: str, option: str = "--date") -> str:
     """Return a date that a user wrote, checked.
 
@@ -105,11 +110,6 @@ def timestamp(text: str, option: str) -> Timestamp:
     made = Timestamp()
     made.FromDatetime(found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC))
     return made
-
-
-def is_uuid(text: str) -> bool:
-    """Whether this is an id that a service gave; what is none is a caller's request id."""
-    return _UUID.fullmatch(text) is not None
 
 
 def this_user() -> str:

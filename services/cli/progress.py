@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
@@ -35,6 +36,26 @@ def step(text: str, total: int = 0) -> Iterator[Advance]:
         sys.stderr.write("\n")
         raise
     sys.stderr.write(f" done in {time.monotonic() - began:.1f} s\n")
+
+
+@contextmanager
+def waiting(text: str) -> Iterator[Callable[[str], None]]:
+    """Say that something is waited for while the block lasts, and what it says meanwhile.
+
+    Args:
+        text: what is waited for; each sentence that what the block is given is called with is a
+            line below it.
+    """
+    began = time.monotonic()
+    console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+    if console.is_terminal:
+        with _bar(console, 0) as progress:
+            progress.add_task(text, total=None)
+            yield lambda sentence: progress.console.print(f"  {sentence}")
+    else:
+        sys.stderr.write(f"{text} ...\n")
+        yield lambda sentence: typer.echo(f"  {sentence}", err=True)
+    console.print(f"  after {time.monotonic() - began:.1f} s")
 
 
 def _bar(console: Console, total: int) -> Progress:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli import options
+from services.cli import ids, options
 from services.cli.clients import PSP_GATEWAY, ask
 from services.cli.failures import wrong_use
 from services.cli.groups import noun
@@ -14,6 +14,10 @@ from vezne.psp_gateway.v1.deposit_service_pb2_grpc import DepositServiceStub
 from vezne.psp_gateway.v1.refund_pb2 import Refund, RefundState
 
 app = noun()
+
+_DEPOSITS = "list them: vezne deposits"
+# The gateway cannot list refunds in this release.
+_HINT = "`vezne refunds create` says it; `vezne deposits show DEPOSIT` says what was refunded"
 
 _DETAILS = (
     Column[Refund]("refund", lambda one: one.refund_id),
@@ -46,13 +50,16 @@ def create(
     """Give a deposit's money back, in full or in part."""
     request = CreateRefundRequest(
         tenant_id=tenant,
-        deposit_id=deposit_id,
+        deposit_id=ids.checked(deposit_id, "deposit", _DEPOSITS),
         amount=options.money(amount, currency),
         requested_by=requested_by or options.this_user(),
         comment=comment,
     )
     request.request_id = options.request_id(request_id)
-    response = ask(PSP_GATEWAY, lambda channel: DepositServiceStub(channel).CreateRefund, request)
+    with ids.sought(deposit_id, "deposit", _DEPOSITS):
+        response = ask(
+            PSP_GATEWAY, lambda channel: DepositServiceStub(channel).CreateRefund, request
+        )
     print_one(output, response.refund, _DETAILS)
     if response.replayed:
         note("this request id was answered before; this is the refund as it is now")
@@ -66,11 +73,13 @@ def show(
 ) -> None:
     """Show one refund."""
     request = GetRefundRequest(tenant_id=tenant)
-    if options.is_uuid(which):
+    is_id = ids.is_uuid(which)
+    if is_id:
         request.refund_id = which
     else:
         request.request_id = which
-    response = ask(PSP_GATEWAY, lambda channel: DepositServiceStub(channel).GetRefund, request)
+    with ids.sought(which, "refund", _HINT, is_id=is_id):
+        response = ask(PSP_GATEWAY, lambda channel: DepositServiceStub(channel).GetRefund, request)
     print_one(output, response.refund, _DETAILS)
 
 

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from services.cli import options
+from services.cli import ids, options
 from services.cli.clients import RECONCILIATION, ask, ask_pages, follow
-from services.cli.failures import ExitCode
+from services.cli.failures import ExitCode, Failure, wrong_use
 from services.cli.groups import noun
 from services.cli.output import (
     Column,
@@ -21,12 +21,14 @@ from services.cli.output import (
     values_of,
     word,
 )
-from services.cli.progress import step
+from services.cli.progress import waiting
 from services.kernel.clock import utc_now
 from services.local.provider_accounts import PROVIDER, PROVIDER_ACCOUNT
 from vezne.reconciliation.v1.run_pb2 import (
     RUN_MODE_COMMIT,
     RUN_MODE_DRY_RUN,
+    RUN_STATE_PUBLISHED,
+    RUN_STATE_RUNNING,
     VERDICT_BREAKS,
     VERDICT_INCOMPLETE,
     IncompleteReason,
@@ -50,7 +52,11 @@ from vezne.reconciliation.v1.run_service_pb2_grpc import RunServiceStub
 
 app = noun()
 
-RunId = Annotated[str, typer.Argument(metavar="RUN", help="Its id.")]
+_HINT = "list them: vezne runs"
+
+Which = Annotated[
+    str, typer.Argument(metavar="RUN", help="Its id, or the date of the run that counts for it.")
+]
 
 
 def _phase(run: Run) -> str:
@@ -132,10 +138,15 @@ def start(
 
 @app.command("watch")
 def watch(
-    run_id: RunId, tenant: options.Tenant, output: options.OutputFormat = Output.TABLE
+    which: Which,
+    tenant: options.Tenant,
+    provider: options.Provider = "",
+    provider_account: options.ProviderAccount = "",
+    output: options.OutputFormat = Output.TABLE,
 ) -> None:
     """Follow a run until it has ended."""
-    print_one(output, _waited_for(tenant, Run(run_id=run_id)), _DETAILS)
+    run = _found(tenant, which, provider, provider_account, rather=RUN_STATE_RUNNING)
+    print_one(output, _waited_for(tenant, run), _DETAILS)
 
 
 def _waited_for(tenant: str, run: Run) -> Run:
@@ -143,15 +154,17 @@ def _waited_for(tenant: str, run: Run) -> Run:
     last = run
     said: list[str] = []
 
-    def each(response: WatchRunResponse) -> None:
-        nonlocal last
-        last = response.run
-        phase = _phase(last)
-        if phase and said[-1:] != [phase]:
-            said.append(phase)
-            note(f"  {phase}")
+    note(f"the run {run.run_id}")
+    with waiting("waiting until it has ended") as say:
 
-    with step(f"waiting for the run {run.run_id}"):
+        def each(response: WatchRunResponse) -> None:
+            nonlocal last
+            last = response.run
+            phase = _phase(last)
+            if phase and said[-1:] != [phase]:
+                said.append(phase)
+                say(phase)
+
         follow(
             RECONCILIATION,
             lambda channel: RunServiceStub(channel).WatchRun,
@@ -177,38 +190,94 @@ def list_(
         provider_account=provider_account,
         states=values_of(RunState, states, "--state"),
     )
-    found = ask_pages(
+    print_list(output, _listed(request, limit), _COLUMNS)
+
+
+def _listed(request: ListRunsRequest, limit: int) -> list[Run]:
+    return ask_pages(
         RECONCILIATION,
         lambda channel: RunServiceStub(channel).ListRuns,
         request,
         lambda page: page.runs,
         limit,
     )
-    print_list(output, found, _COLUMNS)
 
 
 @app.command("show")
 def show(
-    run_id: RunId, tenant: options.Tenant, output: options.OutputFormat = Output.TABLE
+    which: Which,
+    tenant: options.Tenant,
+    provider: options.Provider = "",
+    provider_account: options.ProviderAccount = "",
+    output: options.OutputFormat = Output.TABLE,
 ) -> None:
     """Show one run: how far it is, and what it found."""
-    response = ask(
-        RECONCILIATION,
-        lambda channel: RunServiceStub(channel).GetRun,
-        GetRunRequest(tenant_id=tenant, run_id=run_id),
+    print_one(output, _found(tenant, which, provider, provider_account), _DETAILS)
+
+
+def _found(
+    tenant: str,
+    which: str,
+    provider: str,
+    provider_account: str,
+    rather: RunState.ValueType = RUN_STATE_PUBLISHED,
+) -> Run:
+    """Return the run with an id, or the one for a date that is no dry run.
+
+    Args:
+        tenant: whose.
+        which: the id or the date, as a user wrote it.
+        provider: for a date, only of this provider; empty: of any.
+        provider_account: for a date, only of this merchant account there; empty: of any.
+        rather: of several runs of the date the one in this state, else the latest.
+
+    Raises:
+        Failure: there is none, or a date has runs of several provider accounts.
+    """
+    if not options.is_date(which):
+        wanted = ids.checked(which, "run", f"a date, such as 2026-01-31, does too; {_HINT}")
+        with ids.sought(which, "run", _HINT):
+            return ask(
+                RECONCILIATION,
+                lambda channel: RunServiceStub(channel).GetRun,
+                GetRunRequest(tenant_id=tenant, run_id=wanted),
+            ).run
+    request = ListRunsRequest(
+        tenant_id=tenant,
+        provider=provider,
+        provider_account=provider_account,
+        from_business_date=options.business_date(which, "RUN"),
+        through_business_date=options.business_date(which, "RUN"),
+        modes=[RUN_MODE_COMMIT],
     )
-    print_one(output, response.run, _DETAILS)
+    found = _listed(request, options.DEFAULT_LIMIT)
+    accounts = sorted({f"{run.provider}/{run.provider_account}" for run in found})
+    if not accounts:
+        where = "/".join(filter(None, (provider, provider_account)))
+        of_whom = f" of {where}" if where else ""
+        raise Failure(f"no run{of_whom} is of the date {which}", ExitCode.REFUSED, _HINT)
+    if len(accounts) > 1:
+        raise wrong_use(
+            f"there are runs of {which} of several provider accounts: {', '.join(accounts)}",
+            "name one with --provider and --provider-account",
+        )
+    return next((run for run in found if run.state == rather), found[0])
 
 
 @app.command("statement")
 def statement(
-    run_id: RunId, tenant: options.Tenant, output: options.OutputFormat = Output.TABLE
+    which: Which,
+    tenant: options.Tenant,
+    provider: options.Provider = "",
+    provider_account: options.ProviderAccount = "",
+    output: options.OutputFormat = Output.TABLE,
 ) -> None:
     """Show a run's result: the proof, as Markdown or as JSON."""
+    run = _found(tenant, which, provider, provider_account)
     response = ask(
         RECONCILIATION,
         lambda channel: RunServiceStub(channel).GetStatement,
-        GetStatementRequest(tenant_id=tenant, run_id=run_id),
+        GetStatementRequest(tenant_id=tenant, run_id=run.run_id),
     )
     if output is Output.JSON:
         print_json(as_json(response.statement))

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli import options
+from services.cli import ids, options
 from services.cli.balances import COLUMNS as BALANCES
 from services.cli.clients import LEDGER, ask
 from services.cli.failures import wrong_use
@@ -30,6 +30,10 @@ from vezne.ledger.v1.posting_service_pb2_grpc import PostingServiceStub
 from vezne.ledger.v1.transaction_pb2 import NewEntry, NewTransaction, Transaction, TransactionState
 
 app = noun()
+
+_HINT = "an account's, by sequence: vezne statement ACCOUNT"
+
+_SEQUENCE_LENGTH_MAX = 18
 
 _LEG = "ACCOUNT=AMOUNT, or ACCOUNT=AMOUNT:CURRENCY; may be repeated."
 
@@ -137,13 +141,16 @@ def show(
 ) -> None:
     """Show a transaction."""
     request = GetTransactionRequest(tenant_id=tenant)
-    if which.isdecimal():
+    is_id = ids.is_uuid(which)
+    # A number with more digits is no 64-bit integer.
+    if which.isdecimal() and len(which) <= _SEQUENCE_LENGTH_MAX:
         request.sequence = int(which)
-    elif options.is_uuid(which):
+    elif is_id:
         request.transaction_id = which
     else:
         request.request_id = which
-    response = ask(LEDGER, lambda channel: JournalServiceStub(channel).GetTransaction, request)
+    with ids.sought(which, "transaction", _HINT, is_id=bool(request.sequence or is_id)):
+        response = ask(LEDGER, lambda channel: JournalServiceStub(channel).GetTransaction, request)
     _print(response.transaction, output)
 
 

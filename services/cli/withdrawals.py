@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
-from services.cli import options
-from services.cli.clients import PSP_GATEWAY, ask, ask_pages
+from services.cli import ids, options
+from services.cli.clients import PSP_GATEWAY, ask, ask_pages, ask_until
+from services.cli.failures import ExitCode
 from services.cli.groups import noun
 from services.cli.output import (
     Column,
@@ -18,9 +19,16 @@ from services.cli.output import (
     values_of,
     word,
 )
+from services.cli.progress import waiting
 from services.kernel.money import format_amount, parse_amount
 from services.local.provider_accounts import PROVIDER, PROVIDER_ACCOUNT
 from vezne.psp_gateway.v1.withdrawal_pb2 import (
+    WITHDRAWAL_STATE_CANCELLED,
+    WITHDRAWAL_STATE_EXPIRED,
+    WITHDRAWAL_STATE_FAILED,
+    WITHDRAWAL_STATE_PAID,
+    WITHDRAWAL_STATE_REJECTED,
+    WITHDRAWAL_STATE_RETURNED,
     AttemptOutcome,
     Withdrawal,
     WithdrawalState,
@@ -29,11 +37,26 @@ from vezne.psp_gateway.v1.withdrawal_pb2 import (
 from vezne.psp_gateway.v1.withdrawal_service_pb2 import (
     CreateWithdrawalRequest,
     GetWithdrawalRequest,
+    GetWithdrawalResponse,
     ListWithdrawalsRequest,
 )
 from vezne.psp_gateway.v1.withdrawal_service_pb2_grpc import WithdrawalServiceStub
 
 app = noun()
+
+_HINT = "list them: vezne withdrawals"
+_ENDED = frozenset(
+    {
+        WITHDRAWAL_STATE_PAID,
+        WITHDRAWAL_STATE_REJECTED,
+        WITHDRAWAL_STATE_CANCELLED,
+        WITHDRAWAL_STATE_EXPIRED,
+        WITHDRAWAL_STATE_FAILED,
+        WITHDRAWAL_STATE_RETURNED,
+    }
+)
+
+Which = Annotated[str, typer.Argument(metavar="WITHDRAWAL", help="Its id, or its request id.")]
 
 _COLUMNS = (
     Column[Withdrawal]("withdrawal", lambda one: one.withdrawal_id),
@@ -94,8 +117,14 @@ def create(
     requested_by: options.RequestedBy = "",
     request_id: options.RequestId = "",
     output: options.OutputFormat = Output.TABLE,
+    *,
+    wait: Annotated[bool, typer.Option("--wait", help="Until it has ended; exit by it.")] = False,
 ) -> None:
-    """Pay a player's money out: a durable workflow from the request to its end."""
+    """Pay a player's money out: a durable workflow from the request to its end.
+
+    With --wait it exits with 1 if the player was not paid. Ctrl-C stops the waiting, never the
+    withdrawal.
+    """
     request = CreateWithdrawalRequest(
         tenant_id=tenant,
         player_id=player,
@@ -110,9 +139,54 @@ def create(
     response = ask(
         PSP_GATEWAY, lambda channel: WithdrawalServiceStub(channel).CreateWithdrawal, request
     )
-    print_one(output, response.withdrawal, _DETAILS)
     if response.replayed:
         note("this request id was answered before; this is the withdrawal as it is now")
+    if wait:
+        _watch(tenant, response.withdrawal.withdrawal_id, output)
+    else:
+        print_one(output, response.withdrawal, _DETAILS)
+
+
+@app.command("watch")
+def watch(
+    which: Which, tenant: options.Tenant, output: options.OutputFormat = Output.TABLE
+) -> None:
+    """Follow a withdrawal until it has ended; exit with 1 if the player was not paid."""
+    _watch(tenant, _found(tenant, which).withdrawal_id, output)
+
+
+def _watch(tenant: str, withdrawal_id: str, output: Output) -> None:
+    """Follow a withdrawal, say each state and what it waits for, and print it as it ended."""
+    last = Withdrawal()
+    said: list[str] = []
+    note(f"the withdrawal {withdrawal_id}")
+    with waiting("waiting until it has ended; Ctrl-C stops the waiting only") as say:
+
+        def is_over(response: GetWithdrawalResponse) -> bool:
+            nonlocal last
+            last = response.withdrawal
+            stands = _how_it_stands(last)
+            if said[-1:] != [stands]:
+                said.append(stands)
+                say(stands)
+            return last.state in _ENDED and not last.postings_pending
+
+        ask_until(
+            PSP_GATEWAY,
+            lambda channel: WithdrawalServiceStub(channel).GetWithdrawal,
+            GetWithdrawalRequest(tenant_id=tenant, withdrawal_id=withdrawal_id),
+            is_over,
+        )
+    print_one(output, last, _DETAILS)
+    if last.state != WITHDRAWAL_STATE_PAID:
+        raise typer.Exit(ExitCode.REFUSED)
+
+
+def _how_it_stands(one: Withdrawal) -> str:
+    wait = word(WithdrawalWait, one.waiting_for)
+    if not wait and one.state in _ENDED and one.postings_pending:
+        wait = "the ledger"
+    return f"{word(WithdrawalState, one.state)}{f', waits for {wait}' if wait else ''}"
 
 
 @app.command("list")
@@ -144,18 +218,20 @@ def list_(
 
 
 @app.command("show")
-def show(
-    which: Annotated[str, typer.Argument(metavar="WITHDRAWAL", help="Its id, or its request id.")],
-    tenant: options.Tenant,
-    output: options.OutputFormat = Output.TABLE,
-) -> None:
+def show(which: Which, tenant: options.Tenant, output: options.OutputFormat = Output.TABLE) -> None:
     """Show one withdrawal with its attempts."""
+    print_one(output, _found(tenant, which), _DETAILS)
+
+
+def _found(tenant: str, which: str) -> Withdrawal:
     request = GetWithdrawalRequest(tenant_id=tenant)
-    if options.is_uuid(which):
+    is_id = ids.is_uuid(which)
+    if is_id:
         request.withdrawal_id = which
     else:
         request.request_id = which
-    response = ask(
-        PSP_GATEWAY, lambda channel: WithdrawalServiceStub(channel).GetWithdrawal, request
-    )
-    print_one(output, response.withdrawal, _DETAILS)
+    with ids.sought(which, "withdrawal", _HINT, is_id=is_id):
+        response = ask(
+            PSP_GATEWAY, lambda channel: WithdrawalServiceStub(channel).GetWithdrawal, request
+        )
+    return response.withdrawal

@@ -108,6 +108,18 @@ def test_a_service_that_is_down_is_named(arguments: list[str]) -> None:
         (["up", "--port", "ledger=x"], "no port number"),
         (["up", "--port", "ledger=8090"], "cannot both have port 8090"),
         (["depsits"], "deposits"),
+        (["list"], "vezne deposits"),
+        (["status"], "vezne doctor"),
+        (["stop"], "Ctrl-C"),
+        (["payouts", "list"], "vezne withdrawals"),
+        (["runs", "show", "abc", "-t", "a"], "no id of a run"),
+        (["runs", "show", "2026-02-30", "-t", "a"], "2026-02-30"),
+        (["breaks", "--run", "abc", "-t", "a"], "no id of a run"),
+        (["disputes", "show", "abc", "-t", "a"], "no id of a dispute"),
+        (
+            ["refunds", "create", "abc", "-t", "a", "--amount", "1", "-c", "EUR"],
+            "no id of a deposit",
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
@@ -118,6 +130,15 @@ def test_wrong_use_is_a_sentence(arguments: list[str], said: str) -> None:
     assert result.exit_code == ExitCode.WRONG_USE, result.output
     assert said in " ".join(result.stderr.split())
     assert "Traceback" not in result.output
+
+
+def test_guessed_commands_do_what_is_meant() -> None:
+    """`version` and `help` are commands too, and an id after a noun shows what it names."""
+    assert run("version").stdout == run("--version").stdout
+    assert run("help").stdout == run("--help").stdout
+    assert "--wait" in run("help", "runs", "start").stdout
+    shown = run("deposits", "01a20dfe-0345-7ccb-9d3c-0fda531e82ad", "-t", "acme")
+    assert shown.exit_code == ExitCode.NOT_THERE, shown.output
 
 
 @pytest.mark.parametrize(
