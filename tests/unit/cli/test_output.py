@@ -1,8 +1,6 @@
 """What is printed for people and for programs."""
 
-import io
 import json
-import re
 import sys
 from collections.abc import Callable
 
@@ -12,10 +10,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from services.cli import output
 from services.cli.failures import Failure
 from services.cli.output import Column, Output
+from tests.fakes.terminal import Terminal
 from vezne.psp_gateway.v1.deposit_pb2 import Deposit, DepositState
 from vezne.type.v1.money_pb2 import Money
 
-COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 COLUMNS = (
     Column[Deposit]("deposit", lambda one: one.deposit_id),
     Column[Deposit]("amount", lambda one: output.money(one.amount), number=True),
@@ -26,14 +24,6 @@ DEPOSIT = Deposit(
     amount=Money(currency_code="EUR", minor_units=2**62),
     reference="r" * 40,
 )
-
-
-class Terminal(io.StringIO):
-    """Standard output as a terminal is."""
-
-    def isatty(self) -> bool:
-        """Say that it is one."""
-        return True
 
 
 def test_pipes_get_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
@@ -62,7 +52,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Terminal]:
 
 def said(terminal: Terminal) -> list[str]:
     """What a terminal shows, line by line."""
-    return COLOURS.sub("", terminal.getvalue()).splitlines()
+    return terminal.shown().splitlines()
 
 
 @pytest.mark.parametrize("columns", range(40, 130, 5))
