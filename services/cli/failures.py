@@ -65,6 +65,9 @@ def failure_of(error: Exception) -> Failure | None:
             failure = Failure(str(error), ExitCode.NOT_THERE, "start it with: vezne up")
         case InterruptedByUserError():
             failure = Failure("stopped", ExitCode.INTERRUPTED)
+        case BrokenPipeError():
+            # Whoever reads, such as head, has read enough: typer ends the command without a word.
+            return None
         case OSError():
             # A full disk, a file that may not be read: what the system says is the sentence.
             where = error.filename or "the output"

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import os
 import subprocess
 import sys
 from importlib.resources import files
@@ -193,6 +194,24 @@ def test_doctor_says_what_is_not_there() -> None:
     found = {one["name"]: one for one in json.loads(result.stdout)}
     assert result.exit_code == ExitCode.NOT_THERE
     assert found["ledger"]["advice"] == "start it: vezne up"
+
+
+def test_a_reader_who_has_read_enough_hears_nothing() -> None:
+    """Where nobody reads any more, as after `| head -1`, no broken pipe is told of."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        listed = subprocess.run(
+            [sys.executable, "-m", "services.cli.main", "errors"],
+            check=False,
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    finally:
+        os.close(writing)
+
+    assert listed.stderr == ""
 
 
 def test_help_is_quick() -> None:
