@@ -1,4 +1,7 @@
-"""Channels to other services: a deadline on every call, retries where they are safe."""
+"""Channels to other services: a deadline on every unary call, retries where they are safe.
+
+How long a stream may take only its caller knows, who gives it its deadline.
+"""
 
 import asyncio
 import json
@@ -46,11 +49,14 @@ class _Deadline(grpc.aio.UnaryUnaryClientInterceptor):
         client_call_details: grpc.aio.ClientCallDetails,
         request: Any,
     ) -> Any:
-        timeout = client_call_details.timeout or self._timeout_s
+        asked = client_call_details.timeout
+        timeout = self._timeout_s if asked is None else asked
         inherited = DEADLINE.get()
         if inherited is not None:
             remaining = inherited - asyncio.get_running_loop().time() - MARGIN_S
-            timeout = max(0.0, min(timeout, remaining))
+            if remaining <= 0:
+                raise _spent()
+            timeout = min(timeout, remaining)
         details = grpc.aio.ClientCallDetails(
             method=client_call_details.method,
             timeout=timeout,
@@ -59,6 +65,17 @@ class _Deadline(grpc.aio.UnaryUnaryClientInterceptor):
             wait_for_ready=client_call_details.wait_for_ready,
         )
         return await continuation(details, request)
+
+
+def _spent() -> grpc.aio.AioRpcError:
+    """Return how a call ends that is over before it began.
+
+    gRPC itself sends a request whose time is just up, and its effect may win the race.
+    """
+    nothing = grpc.aio.Metadata()
+    return grpc.aio.AioRpcError(
+        grpc.StatusCode.DEADLINE_EXCEEDED, nothing, nothing, "No time was left for this call"
+    )
 
 
 def open_channel(
