@@ -159,7 +159,7 @@ async def unit_of_work(engine: AsyncEngine) -> AsyncIterator[UnitOfWork]:
     except Exception as error:
         if not is_unavailable(error):
             raise
-        raise DatabaseUnavailableError(_sentence(error)) from error
+        raise DatabaseUnavailableError(sentence_of(error)) from error
 
 
 @asynccontextmanager
@@ -175,7 +175,7 @@ async def autocommit(engine: AsyncEngine) -> AsyncIterator[asyncpg.Connection]:
 
 def is_lost(error: BaseException) -> bool:
     """Whether the failure says that the connection is gone, or could not be made."""
-    cause = _driver_error(error)
+    cause = driver_error(error)
     # The driver's ValueErrors are about the values of a statement, which is then to blame itself.
     return isinstance(
         cause,
@@ -198,7 +198,7 @@ def is_lost(error: BaseException) -> bool:
 def is_unavailable(error: BaseException) -> bool:
     """Whether the failure says that the database is away or busy, not that a statement is wrong."""
     return is_lost(error) or isinstance(
-        _driver_error(error),
+        driver_error(error),
         PoolTimeoutError
         | TimeoutError
         | asyncpg.QueryCanceledError
@@ -207,16 +207,17 @@ def is_unavailable(error: BaseException) -> bool:
     )
 
 
-def _driver_error(error: BaseException) -> BaseException:
+def driver_error(error: BaseException) -> BaseException:
     """Return asyncpg's error behind SQLAlchemy's, or the error itself."""
     if isinstance(error, DBAPIError) and error.orig is not None:
         return error.orig.__cause__ or error.orig
     return error
 
 
-def _sentence(error: BaseException) -> str:
-    first = str(error).strip().splitlines()
-    return first[0] if first else type(error).__name__
+def sentence_of(error: BaseException) -> str:
+    """Return the first line of what the driver says, or the failure's name if it says nothing."""
+    first = str(driver_error(error)).strip().splitlines()
+    return first[0] if first else type(driver_error(error)).__name__
 
 
 async def ping(engine: AsyncEngine) -> None:
@@ -232,20 +233,15 @@ async def check_fit(engine: AsyncEngine) -> None:
         DatabaseUnfitError: it is too old, or commits are not durable.
         DatabaseUnavailableError: it cannot be reached.
     """
-    try:
-        async with unit_of_work(engine) as work:
-            row = (
-                await work.connection.execute(
-                    text(
-                        "SELECT current_setting('server_version_num')::int / 10000,"
-                        " current_setting('synchronous_commit'), current_setting('fsync')"
-                    )
+    async with unit_of_work(engine) as work:
+        row = (
+            await work.connection.execute(
+                text(
+                    "SELECT current_setting('server_version_num')::int / 10000,"
+                    " current_setting('synchronous_commit'), current_setting('fsync')"
                 )
-            ).one()
-    except DatabaseUnavailableError as error:
-        raise DatabaseUnavailableError(
-            f"PostgreSQL cannot be reached ({error}); start it, or correct the DATABASE__URL"
-        ) from error
+            )
+        ).one()
     version, synchronous_commit, fsync = row
     if version < VERSION_MIN:
         raise DatabaseUnfitError(

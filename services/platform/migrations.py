@@ -7,6 +7,7 @@ import asyncio
 from importlib.resources import files
 from pathlib import Path
 
+import asyncpg
 from alembic import command, context
 from alembic.config import Config
 from alembic.script import ScriptDirectory
@@ -17,6 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from services.platform.database import (
     DatabaseUnfitError,
     async_url,
+    driver_error,
+    sentence_of,
     unit_of_work,
 )
 
@@ -95,8 +98,10 @@ async def current(engine: AsyncEngine, service: str) -> str | None:
             found = await work.connection.scalar(
                 select(column("version_num")).select_from(table("schema_version", schema=service))
             )
-        except ProgrammingError:
-            return None
+        except ProgrammingError as error:
+            if isinstance(driver_error(error), asyncpg.UndefinedTableError):
+                return None
+            raise
     return None if found is None else str(found)
 
 
@@ -104,15 +109,29 @@ async def check_migrated(engine: AsyncEngine, service: str) -> None:
     """Check that the tables are those of this release.
 
     Raises:
-        DatabaseUnfitError: they are missing, older or newer.
+        DatabaseUnfitError: they are missing, older or newer, or this role may not read them.
     """
-    found, needed = await current(engine, service), head(service)
+    try:
+        found = await current(engine, service)
+    except ProgrammingError as error:
+        raise DatabaseUnfitError(
+            f"the {service}'s tables cannot be read: {sentence_of(error)}; connect as its own role"
+        ) from error
     if found is None:
         raise DatabaseUnfitError(
             f"the database has no tables of the {service}; run: vezne migrate {service}"
         )
+    needed = head(service)
     if found != needed:
         raise DatabaseUnfitError(
             f"the {service}'s tables are at revision {found} and this release needs {needed}; "
-            f"run: vezne migrate {service}"
+            f"{_advice(service, found)}"
         )
+
+
+def _advice(service: str, found: str) -> str:
+    """Return what to do about tables of another release; a release knows those before it."""
+    script = ScriptDirectory.from_config(_config(service))
+    if found in {known.revision for known in script.walk_revisions()}:
+        return f"run: vezne migrate {service}"
+    return "run the release that made them"
