@@ -19,7 +19,8 @@ for candidate in ${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11};
   fi
 done
 if [ -z "$python" ]; then
-  found=$(${PYTHON:-python3} --version 2>/dev/null || echo "no python3")
+  # Python 2 writes its version where errors go.
+  found=$(${PYTHON:-python3} --version 2>&1) || found="no ${PYTHON:-python3}"
   fail "Vezne needs Python 3.11 or newer and found $found; install one, or name it: make setup PYTHON=/path/to/python3.12"
 fi
 "$python" -c 'import venv, ensurepip' 2>/dev/null ||
@@ -47,7 +48,8 @@ step() {
   fi
 }
 
-[ -x "$venv/bin/python" ] || step "making $venv with $($python --version)" "$python" -m venv "$venv"
+# pip comes last: without it the making was cut off, and is done again.
+[ -e "$venv/bin/pip" ] || step "making $venv with $($python --version)" "$python" -m venv "$venv"
 export PIP_DISABLE_PIP_VERSION_CHECK=1
 step "installing the locked packages (about 400 MB)" \
   "$venv/bin/python" -m pip install --require-hashes -r requirements.lock
