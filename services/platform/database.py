@@ -42,6 +42,8 @@ def create_engine(settings: DatabaseSettings, application_name: str) -> AsyncEng
         pool_recycle=1800,
         isolation_level="READ COMMITTED",
         json_deserializer=orjson.loads,
+        # A failure is logged with its text, which would else hold the values of the statement.
+        hide_parameters=True,
         connect_args={
             "timeout": settings.pool_timeout_s,
             "command_timeout": settings.statement_timeout_s + 5,

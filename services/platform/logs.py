@@ -18,6 +18,8 @@ _SECRET_KEY = re.compile(
 )
 _PERSONAL_KEY = re.compile(r"^(email|phone|iban|card_number|full_name|address|birth_date)$")
 _URL_PASSWORD = re.compile(r"(?P<scheme>[a-z+]+://[^:/@\s]*):[^/\s]+@")
+# What PostgreSQL says of a row that it refuses: the row.
+_ROW = re.compile(r"(?P<label>\bDETAIL: ).*")
 _KEYED_SECRET = re.compile(r"\b(whsec_|whsk_|sk_|Bearer\s+)[A-Za-z0-9+/=_.-]{6,}")
 
 
@@ -30,7 +32,8 @@ def _redact(key: str, value: Any) -> Any:
     if _SECRET_KEY.search(key) or _PERSONAL_KEY.search(key):
         return REDACTED
     if isinstance(value, str):
-        return _KEYED_SECRET.sub(REDACTED, _URL_PASSWORD.sub(rf"\g<scheme>:{REDACTED}@", value))
+        value = _URL_PASSWORD.sub(rf"\g<scheme>:{REDACTED}@", value)
+        return _KEYED_SECRET.sub(REDACTED, _ROW.sub(rf"\g<label>{REDACTED}", value))
     if isinstance(value, dict):
         return {str(inner): _redact(str(inner), item) for inner, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):

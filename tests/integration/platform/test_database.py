@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.local.databases import Databases
@@ -82,6 +83,16 @@ async def test_a_statement_that_fails_leaves_a_clean_connection(engine: AsyncEng
     with pytest.raises(asyncpg.UndefinedTableError):
         await fails()
     assert not await kept(engine, "failed")
+
+
+async def test_a_failed_statement_does_not_tell_its_values(engine: AsyncEngine) -> None:
+    """What goes wrong is logged as text, and the values may be a player's."""
+    with pytest.raises(DBAPIError) as failed:
+        async with unit_of_work(engine) as work:
+            await work.connection.execute(text("SELECT :note FROM nowhere"), {"note": "a-player"})
+
+    assert "nowhere" in str(failed.value)
+    assert "a-player" not in str(failed.value)
 
 
 async def test_a_cancelled_unit_leaves_a_clean_connection(engine: AsyncEngine) -> None:

@@ -40,6 +40,7 @@ def test_a_secret_key_is_redacted_at_any_depth(key: str) -> None:
         f"redis://:{SECRET}@host",
         f"Authorization was Bearer {SECRET}",
         f"whsec_{SECRET} and sk_{SECRET}",
+        f"violates check constraint\nDETAIL:  Failing row contains (1, {SECRET}).",
     ],
 )
 def test_a_secret_inside_a_text_is_redacted(text: str) -> None:
