@@ -1,6 +1,7 @@
 """What tests of several levels share: a real PostgreSQL, and a fresh database where asked."""
 
 import asyncio
+import logging
 import os
 import secrets
 from collections.abc import AsyncIterator, Iterator
@@ -22,7 +23,8 @@ settings.register_profile("steady", derandomize=True, deadline=None)
 settings.load_profile("steady")
 # Plain lines: structlog's default draws every failure that a test provokes, which takes seconds.
 structlog.configure(
-    processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()]
+    processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()],
+    wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
 )
 
 TEMPLATE = "vezne_test_template"

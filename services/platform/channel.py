@@ -10,7 +10,7 @@ from typing import Any
 
 import grpc
 
-from services.platform.rpc import DEADLINE
+from services.platform.rpc import DEADLINE, TRACEPARENT
 from services.platform.settings import GrpcClientSettings
 
 MARGIN_S = 0.05
@@ -37,8 +37,11 @@ _SERVICE_CONFIG = json.dumps(
 )
 
 
-class _Deadline(grpc.aio.UnaryUnaryClientInterceptor):
-    """Gives a call without a deadline the default, and never more than its own caller has left."""
+class _Inheritance(grpc.aio.UnaryUnaryClientInterceptor):
+    """Gives a call what the RPC that it serves came with: what is left of its time, and its trace.
+
+    A call without a deadline gets the default.
+    """
 
     def __init__(self, timeout_s: float) -> None:
         self._timeout_s = timeout_s
@@ -57,10 +60,14 @@ class _Deadline(grpc.aio.UnaryUnaryClientInterceptor):
             if remaining <= 0:
                 raise _spent()
             timeout = min(timeout, remaining)
+        metadata = grpc.aio.Metadata(*(client_call_details.metadata or ()))
+        traceparent = TRACEPARENT.get()
+        if traceparent is not None:
+            metadata["traceparent"] = traceparent
         details = grpc.aio.ClientCallDetails(
             method=client_call_details.method,
             timeout=timeout,
-            metadata=client_call_details.metadata,
+            metadata=metadata,
             credentials=client_call_details.credentials,
             wait_for_ready=client_call_details.wait_for_ready,
         )
@@ -94,5 +101,5 @@ def open_channel(
             ("grpc.initial_reconnect_backoff_ms", 200),
             ("grpc.max_reconnect_backoff_ms", 5_000),
         ],
-        interceptors=[_Deadline(settings.timeout_s)],
+        interceptors=[_Inheritance(settings.timeout_s)],
     )

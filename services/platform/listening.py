@@ -46,16 +46,17 @@ def bind(server: grpc.aio.Server, host: str, port: int, variable: str) -> int:
         raise _taken(host, port, variable, "another program has it") from error
 
 
-def serve_metrics(host: str, port: int, variable: str) -> None:
-    """Serve /metrics over HTTP, in a thread of its own.
+def serve_metrics(host: str, port: int, variable: str) -> int:
+    """Serve /metrics over HTTP, in a thread that ends with the process; return the real port.
 
     Raises:
         PortTakenError: the port is in use.
     """
     try:
-        prometheus_client.start_http_server(port, host)
+        server, _ = prometheus_client.start_http_server(port, host)
     except OSError as error:
         raise _taken(host, port, variable, error.strerror or str(error)) from error
+    return server.server_port
 
 
 def _taken(host: str, port: int, variable: str, why: str) -> PortTakenError:

@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
@@ -30,6 +31,14 @@ Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
 
 DEADLINE: ContextVar[float | None] = ContextVar("deadline", default=None)
 """The event loop's time by which the RPC in progress must answer; client calls inherit it."""
+
+TRACEPARENT: ContextVar[str | None] = ContextVar("traceparent", default=None)
+"""The W3C trace context that the RPC in progress came with; client calls pass it on as it is."""
+
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?P<trace_id>[0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+
+# A caller gives up at his deadline a little before it is reached here.
+_DEADLINE_SLACK_S = 0.05
 
 HANDLED = Counter(
     "grpc_server_handled_total", "RPCs that ended, by code.", ["grpc_method", "grpc_code"]
@@ -105,7 +114,7 @@ def _surround(
 
         async def unary(request: Message, context: Context) -> Message:
             async with (
-                rpc.logged(request),
+                rpc.logged(request, context),
                 rpc.counted(context),
                 rpc.refused(context),
                 rpc.limited_in_time(context),
@@ -120,7 +129,11 @@ def _surround(
         )
 
         async def stream(request: Message, context: Context) -> AsyncIterator[Message]:
-            async with rpc.logged(request), rpc.counted(context), rpc.refused(context):
+            async with (
+                rpc.logged(request, context),
+                rpc.counted(context),
+                rpc.refused(context),
+            ):
                 check(request)
                 async for response in streaming(request, context):
                     yield response
@@ -186,38 +199,43 @@ class _Rpc:
         self._policy = policy
         self._seconds = SECONDS.labels(method)
         self._in_progress = IN_PROGRESS.labels(method)
-        self._succeeded = HANDLED.labels(method, grpc.StatusCode.OK.name)
 
     @asynccontextmanager
-    async def logged(self, request: Message) -> AsyncIterator[None]:
+    async def logged(self, request: Message, context: Context) -> AsyncIterator[None]:
         """Bind what every log line of this RPC says. Each RPC is a task of its own."""
         structlog.contextvars.bind_contextvars(
             method=self._method,
             tenant=getattr(request, "tenant_id", ""),
             request_id=getattr(request, "request_id", ""),
         )
+        for key, value in context.invocation_metadata() or ():
+            if key == "traceparent" and (trace := _TRACEPARENT.fullmatch(str(value))):
+                TRACEPARENT.set(trace.group())
+                structlog.contextvars.bind_contextvars(trace_id=trace["trace_id"])
         yield
 
     @asynccontextmanager
     async def counted(self, context: Context) -> AsyncIterator[None]:
-        """Measure the RPC and count how it ended."""
+        """Measure the RPC, and count and tell how it ended."""
         started = time.perf_counter()
+        code = grpc.StatusCode.OK
         self._in_progress.inc()
         try:
             yield
         except asyncio.CancelledError:
-            HANDLED.labels(self._method, grpc.StatusCode.CANCELLED.name).inc()
+            code = _why_cancelled(context)
             raise
         except BaseException:
             # The stubs do not say that the code is None until it is set.
             code = cast("grpc.StatusCode | None", context.code()) or grpc.StatusCode.UNKNOWN
-            HANDLED.labels(self._method, code.name).inc()
             raise
-        else:
-            self._succeeded.inc()
         finally:
+            seconds = time.perf_counter() - started
             self._in_progress.dec()
-            self._seconds.observe(time.perf_counter() - started)
+            HANDLED.labels(self._method, code.name).inc()
+            self._seconds.observe(seconds)
+            # Not at info: a line for every posting would cost as much as the posting.
+            log.debug("rpc_ended", code=code.name, duration_s=round(seconds, 6))
 
     @asynccontextmanager
     async def refused(self, context: Context) -> AsyncIterator[None]:
@@ -270,3 +288,11 @@ class _Rpc:
                 Category.DEADLINE,
                 f"Not done within {limit_s:g} s; ask again with the same request id",
             ) from error
+
+
+def _why_cancelled(context: Context) -> grpc.StatusCode:
+    """Tell a caller whose deadline has passed from one who left; gRPC cancels the handler alike."""
+    remaining = cast("float | None", context.time_remaining())
+    if remaining is not None and remaining <= _DEADLINE_SLACK_S:
+        return grpc.StatusCode.DEADLINE_EXCEEDED
+    return grpc.StatusCode.CANCELLED

@@ -50,7 +50,7 @@ class Service:
 
 
 class RunningServer:
-    """A server that listens; `port` and `health_port` are the real ones."""
+    """A server that listens; its ports are the real ones, `metrics_port` None where none is set."""
 
     def __init__(self, service: Service, settings: GrpcServerSettings) -> None:
         self._service = service
@@ -73,6 +73,7 @@ class RunningServer:
         )
         self.port = 0
         self.health_port = 0
+        self.metrics_port: int | None = None
 
     async def start(self) -> None:
         """Listen, and follow the dependencies.
@@ -94,10 +95,18 @@ class RunningServer:
             host, self._settings.health_port, f"{prefix}HEALTH_PORT"
         )
         if self._settings.metrics_port is not None:
-            serve_metrics(host, self._settings.metrics_port, f"{prefix}METRICS_PORT")
+            self.metrics_port = serve_metrics(
+                host, self._settings.metrics_port, f"{prefix}METRICS_PORT"
+            )
         await self._server.start()
         await self._health.start()
-        log.info("serving", port=self.port, health_port=self.health_port, services=self._names)
+        log.info(
+            "serving",
+            port=self.port,
+            health_port=self.health_port,
+            metrics_port=self.metrics_port,
+            services=self._names,
+        )
 
     async def stop(self) -> None:
         """Refuse new RPCs, let those in progress end within the grace, then drain."""

@@ -99,13 +99,17 @@ async def serve_workers(
         health = Health(process.pings)
         prefix = f"VEZNE_{process.name.upper()}_WORKER__"
         port = health.bind(settings.host, settings.health_port, f"{prefix}HEALTH_PORT")
-        if settings.metrics_port is not None:
-            serve_metrics(settings.host, settings.metrics_port, f"{prefix}METRICS_PORT")
+        metrics_port = settings.metrics_port
+        if metrics_port is not None:
+            metrics_port = serve_metrics(settings.host, metrics_port, f"{prefix}METRICS_PORT")
         await health.start()
         for worker in process.workers:
             await stack.enter_async_context(worker)
         log.info(
-            "working", health_port=port, queues=[worker.task_queue for worker in process.workers]
+            "working",
+            health_port=port,
+            metrics_port=metrics_port,
+            queues=[worker.task_queue for worker in process.workers],
         )
         await told
         await health.begin_shutdown()

@@ -8,7 +8,7 @@ import grpc
 import pytest
 
 from services.platform.channel import MARGIN_S, open_channel
-from services.platform.rpc import DEADLINE
+from services.platform.rpc import DEADLINE, Context
 from services.platform.settings import GrpcClientSettings
 from tests.fakes.ledger_server import transfer
 from tests.fakes.refusals import refusal
@@ -23,6 +23,7 @@ ATTEMPTS_MAX = 4
 ROUNDED = 1.1
 """gRPC rounds a deadline up to few digits when it sends it."""
 AWAY = fails(grpc.StatusCode.UNAVAILABLE)
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 FINAL = [
     code
     for code in grpc.StatusCode
@@ -102,6 +103,23 @@ async def test_a_call_never_outlasts_the_rpc_that_it_serves() -> None:
     assert max(bounded, own) <= 1 * ROUNDED
     assert 1 * ROUNDED < default <= 5 * ROUNDED
     assert spent.code is grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+async def test_what_an_rpc_came_with_goes_on_with_the_calls_that_it_makes() -> None:
+    """Its trace, beside the call's own metadata, and what is left of its time."""
+    async with calling(answers) as (behind, stub):
+
+        async def relays(_context: Context) -> None:
+            await stub.PostTransaction(REQUEST, metadata=(("own", "kept"),))
+
+        async with calling(relays) as (_, front):
+            await front.PostTransaction(REQUEST, timeout=1, metadata=(("traceparent", TRACE),))
+            await front.PostTransaction(REQUEST)
+
+    traced, untraced = behind.heard
+    assert (traced.metadata["traceparent"], traced.metadata["own"]) == (TRACE, "kept")
+    assert left(behind)[0] <= 1
+    assert "traceparent" not in untraced.metadata
 
 
 async def test_a_server_that_is_away_for_a_moment_is_asked_again() -> None:
