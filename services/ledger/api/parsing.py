@@ -25,7 +25,6 @@ from services.ledger.domain.commands import (
 )
 from services.ledger.domain.reasons import LedgerError, Reason
 from vezne.ledger.v1.entry_pb2 import DIRECTION_CREDIT, DIRECTION_DEBIT
-from vezne.ledger.v1.transaction_pb2 import NewEntry as AskedEntry
 from vezne.ledger.v1.transaction_pb2 import NewTransaction
 
 _ACCOUNT_ID = re.compile(r"[a-z0-9_.-]+(?:/[a-z0-9_.-]+)*").fullmatch
@@ -133,69 +132,56 @@ def post(
         if transaction.HasField("effective_time")
         else None
     )
-    entries = _entries(transaction)
-    if (
-        entries is None
-        or atomic_group
-        or transaction.HasField("hold")
-        or not balances_to_zero(entries)
-    ):
-        raise _refusal(transaction, path, atomic_group)
+    entries = _entries(transaction, inside)
+    if atomic_group:
+        raise not_implemented(f"{path}atomic_group")
+    for unsupported in _unsupported(transaction):
+        raise not_implemented(f"{inside}{unsupported}")
+    _check_sums(entries, inside)
     asked = content(kind, entries, effective, description, external_id, metadata)
     return Post(
         request_id, kind, entries, effective, description, external_id, metadata, digest(asked)
     )
 
 
-def _entries(transaction: NewTransaction) -> Sequence[NewEntry] | None:
-    """Read the legs; None if any of them cannot be, whatever the reason."""
-    known = currencies()
+def _entries(transaction: NewTransaction, inside: str) -> Sequence[NewEntry]:
+    """Read the legs, whose shape is checked; whether the currencies are known is not."""
     entries: list[NewEntry] = []
     for entry in transaction.entries:
         account_id, amount = entry.account_id, entry.amount
-        minor_units, currency_code = amount.minor_units, amount.currency_code
+        minor_units = amount.minor_units
         sign = _SIGNS.get(entry.direction)
-        if (
-            len(account_id) > ACCOUNT_ID_LENGTH_MAX
-            or not _ACCOUNT_ID(account_id)
-            or sign is None
-            or minor_units <= 0
-            or currency_code not in known
-            or entry.HasField("expected_account_version")
-            or entry.HasField("expected_min_available_minor")
-            or entry.up_to_available
-        ):
-            return None
-        entries.append(NewEntry(account_id, currency_code, sign * minor_units))
+        if len(account_id) > ACCOUNT_ID_LENGTH_MAX or not _ACCOUNT_ID(account_id):
+            raise wrong(
+                f"{inside}entries[{len(entries)}].account_id",
+                "must be segments of a-z 0-9 _ . - joined by /, at most 128",
+            )
+        if sign is None:
+            raise wrong(f"{inside}entries[{len(entries)}].direction", "must be DEBIT or CREDIT")
+        if minor_units <= 0:
+            raise wrong(
+                f"{inside}entries[{len(entries)}].amount.minor_units", f"must be 1 to {INT64_MAX}"
+            )
+        entries.append(NewEntry(account_id, amount.currency_code, sign * minor_units))
     return entries
 
 
-def _refusal(transaction: NewTransaction, path: str, atomic_group: str) -> DomainError:
-    """Say why a transaction is refused that is known to be: the first reason that applies."""
-    inside = f"{path}transaction."
-    for index, entry in enumerate(transaction.entries):
-        misshapen = _misshapen(entry, f"{inside}entries[{index}].")
-        if misshapen is not None:
-            return misshapen
-    if atomic_group:
-        return not_implemented(f"{path}atomic_group")
-    unsupported = next(_unsupported(transaction), None)
-    if unsupported is not None:
-        return not_implemented(f"{inside}{unsupported}")
-    codes = [entry.amount.currency_code for entry in transaction.entries]
-    amounts = [_SIGNS[entry.direction] * entry.amount.minor_units for entry in transaction.entries]
-    if not balances_to_zero([NewEntry("", *leg) for leg in zip(codes, amounts, strict=True)]):
-        return LedgerError(
+def _check_sums(entries: Sequence[NewEntry], inside: str) -> None:
+    """Check that the legs balance, in currencies that there are."""
+    if not balances_to_zero(entries):
+        raise LedgerError(
             Reason.UNBALANCED,
             "The debits and credits of a currency are not equal",
             field=f"{inside}entries",
         )
-    index, code = next(leg for leg in enumerate(codes) if leg[1] not in currencies())
-    return LedgerError(
-        Reason.UNKNOWN_CURRENCY,
-        f"{code[:12]!a} is not a currency of the registry",
-        field=f"{inside}entries[{index}].amount.currency_code",
-    )
+    known = currencies()
+    for index, (_, code, _) in enumerate(entries):
+        if code not in known:
+            raise LedgerError(
+                Reason.UNKNOWN_CURRENCY,
+                f"{code[:12]!a} is not a currency of the registry",
+                field=f"{inside}entries[{index}].amount.currency_code",
+            )
 
 
 def _unsupported(transaction: NewTransaction) -> Iterator[str]:
@@ -209,18 +195,6 @@ def _unsupported(transaction: NewTransaction) -> Iterator[str]:
             yield f"entries[{index}].expected_min_available_minor"
         if entry.up_to_available:
             yield f"entries[{index}].up_to_available"
-
-
-def _misshapen(entry: AskedEntry, path: str) -> DomainError | None:
-    if len(entry.account_id) > ACCOUNT_ID_LENGTH_MAX or not _ACCOUNT_ID(entry.account_id):
-        return wrong(
-            f"{path}account_id", "must be segments of a-z 0-9 _ . - joined by /, at most 128"
-        )
-    if entry.direction not in _SIGNS:
-        return wrong(f"{path}direction", "must be DEBIT or CREDIT")
-    if entry.amount.minor_units <= 0:
-        return wrong(f"{path}amount.minor_units", f"must be 1 to {INT64_MAX}")
-    return None
 
 
 def _metadata(asked: Mapping[str, str], field: str) -> Mapping[str, str]:

@@ -165,6 +165,33 @@ def test_a_wrong_shape_later_comes_before_what_is_not_implemented_earlier() -> N
     assert error.violations[0].field == "transaction.entries[1].account_id"
 
 
+WRONG_LEGS = {
+    "an account of upper case": (NewEntry(account_id="UPPER"), "account_id"),
+    "an account of 129 characters": (NewEntry(account_id="a" * 129), "account_id"),
+    "a direction of nobody": (NewEntry(direction=3), "direction"),  # type: ignore[arg-type]  # As newer clients may.
+    "nothing": (NewEntry(amount=Money(minor_units=0)), "amount.minor_units"),
+    "a negative amount": (NewEntry(amount=Money(minor_units=-1)), "amount.minor_units"),
+    "the least of 64 bits": (NewEntry(amount=Money(minor_units=-(2**63))), "amount.minor_units"),
+}
+
+
+@pytest.mark.parametrize(("flaw", "field"), WRONG_LEGS.values(), ids=WRONG_LEGS)
+def test_a_wrong_leg_is_refused_by_its_field(flaw: NewEntry, field: str) -> None:
+    """Also where both legs are wrong alike, so that they balance; the first is named."""
+    flawed = transfer("a", "b", 1)
+    for leg in flawed.entries:
+        if flaw.HasField("amount"):
+            leg.amount.minor_units = flaw.amount.minor_units
+        leg.MergeFrom(flaw)
+    error = refusal(request(flawed))
+
+    assert error is not None
+    assert error.reason == Reason.INVALID_REQUEST
+    assert [violation.field for violation in error.violations] == [
+        f"transaction.entries[0].{field}"
+    ]
+
+
 @pytest.mark.parametrize(
     ("item", "field"),
     [
