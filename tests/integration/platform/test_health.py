@@ -55,9 +55,10 @@ async def states(port: int) -> dict[str, int]:
 async def become(port: int, wanted: int) -> dict[str, int]:
     """Wait until readiness is as wanted."""
     async with asyncio.timeout(10):
-        while (found := await states(port))["readiness"] != wanted:
+        while (await states(port))["readiness"] != wanted:
             await asyncio.sleep(0.01)
-    return found
+    # Asked anew: the names are asked one after another, and the change may have come between.
+    return await states(port)
 
 
 @pytest.fixture(autouse=True)
