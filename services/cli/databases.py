@@ -12,13 +12,24 @@ from sqlalchemy.pool import NullPool
 
 from services.local.postgres import LocalPostgres
 from services.local.stack import DATABASE
-from services.platform.database import DatabaseUnavailableError, async_url
+from services.platform.database import (
+    DatabaseUnavailableError,
+    DatabaseUnfitError,
+    async_url,
+    sentence_of,
+)
 from services.platform.migrations import SERVICES, current, head
 
 __all__ = ["SERVICES", "Tables", "owner_url_of", "shown", "tables_of", "variable_of"]
 
-FAILURES = (OSError, asyncpg.PostgresError, DBAPIError, DatabaseUnavailableError)
-"""What a database that is away, or lets nobody in, raises."""
+FAILURES = (
+    OSError,
+    asyncpg.PostgresError,
+    DBAPIError,
+    DatabaseUnavailableError,
+    DatabaseUnfitError,
+)
+"""What a database that is away, lets nobody in, or is another release's, raises."""
 
 
 class Tables(StrEnum):
@@ -71,10 +82,3 @@ def shown(url: str) -> str:
     host = parts.netloc.rpartition("@")[2]
     where = host or parts.query.removeprefix("host=")
     return f"{where}{parts.path}"
-
-
-def sentence_of(error: BaseException) -> str:
-    """Return the first line of what a failure says."""
-    cause = error.orig.__cause__ if isinstance(error, DBAPIError) and error.orig else None
-    lines = str(cause or error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

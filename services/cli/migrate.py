@@ -6,11 +6,12 @@ from typing import Annotated
 import typer
 
 from services.cli import environment
-from services.cli.databases import FAILURES, SERVICES, owner_url_of, sentence_of, shown, variable_of
+from services.cli.databases import FAILURES, SERVICES, owner_url_of, shown, variable_of
 from services.cli.failures import ExitCode, Failure, wrong_use
 from services.cli.groups import single
 from services.cli.progress import step
 from services.local.folder import read_manifest
+from services.platform.database import sentence_of
 from services.platform.migrations import migrate as migrate_service
 
 app = single()

@@ -11,6 +11,7 @@ import asyncpg
 from alembic import command, context
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Connection, column, pool, select, table, text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -46,10 +47,19 @@ def head(service: str) -> str:
 
 
 def migrate(service: str, url: str, revision: str = "head") -> None:
-    """Bring the service's schema to `revision`. `url` is that of a role that owns the schema."""
+    """Bring the service's schema to `revision`. `url` is that of a role that owns the schema.
+
+    Raises:
+        DatabaseUnfitError: its tables are those of a release that this one does not know.
+    """
     config = _config(service)
     config.attributes["url"] = url
-    command.upgrade(config, revision)
+    try:
+        command.upgrade(config, revision)
+    except CommandError as error:
+        raise DatabaseUnfitError(
+            f"the {service}'s tables are those of a newer release; migrate with that release"
+        ) from error
 
 
 def run_environment() -> None:

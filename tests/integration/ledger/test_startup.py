@@ -188,6 +188,29 @@ def test_older_tables_are_migrated_and_newer_ones_are_not() -> None:
     assert migrations._advice("ledger", "from_later") == "run the release that made them"
 
 
+async def test_a_newer_releases_tables_are_not_migrated(databases: Databases) -> None:
+    """The command says in one sentence what is wrong, and leaves the tables as they are."""
+    name = f"{urlsplit(databases.owner_url).path.removeprefix('/')}_newer"
+    newer = await prepare(databases.owner_url, name, databases.password)
+    await asyncio.to_thread(migrations.migrate, "ledger", newer.owner_url)
+    async with owner(newer) as connection:
+        await connection.execute("UPDATE ledger.schema_version SET version_num = 'from_later'")
+    command = [sys.executable, "-c", "from services.cli.main import app; app()", "migrate"]
+    process = await asyncio.create_subprocess_exec(
+        *(*command, "ledger", "--url", newer.owner_url),
+        env=environment(""),
+        cwd=ROOT,
+        stderr=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.DEVNULL,
+    )
+    _, said = await process.communicate()
+    assert process.returncode == 1
+    assert b"are those of a newer release" in said
+    assert b"Traceback" not in said
+    async with owner(databases) as connection:
+        await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
 async def test_two_migrations_at_once_make_one_schema(databases: Databases) -> None:
     """From nothing, two commands at the same time: one makes the tables, the other finds them."""
     name = f"{urlsplit(databases.owner_url).path.removeprefix('/')}_both"
