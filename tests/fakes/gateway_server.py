@@ -393,3 +393,18 @@ async def running_stack(
         )
         await running.admin("endpoint", {"url": running.webhook_url})
         yield running
+
+
+@asynccontextmanager
+async def another_server(running: Stack, **limits: Any) -> AsyncIterator[grpc.aio.Channel]:
+    """Serve a running gateway a second time, with other limits of its gRPC server."""
+    settings = running.settings.model_copy(
+        update={"grpc": running.settings.grpc.model_copy(update=limits)}
+    )
+    async with AsyncExitStack() as stack:
+        served = await serve_gateway(running.gateway, settings, stack)
+        # The gateway's own work is drained by the server that it began with.
+        server = RunningServer(replace(served.service, drains=()), settings.grpc)
+        await server.start()
+        stack.push_async_callback(server.stop)
+        yield await stack.enter_async_context(grpc.aio.insecure_channel(f"127.0.0.1:{server.port}"))

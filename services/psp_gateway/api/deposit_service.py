@@ -1,5 +1,7 @@
 """DepositService: players' money in, and back."""
 
+from uuid import UUID
+
 from services.platform.rpc import Context
 from services.psp_gateway.api import building, parsing
 from services.psp_gateway.application.deposits import CreateDeposit, Deposits
@@ -70,7 +72,9 @@ class DepositService(DepositServiceServicer):
             provider_object_id=request.provider_object_id,
             created=parsing.created(request),
         )
-        found = await self._deposits.list(request.tenant_id, chosen, page.after, page.size + 1)
+        found = await self._deposits.list(
+            request.tenant_id, chosen, page.position(UUID), page.size + 1
+        )
         return pb.ListDepositsResponse(
             deposits=[building.deposit(one, with_action=False) for one in found[: page.size]],
             next_page_token=page.next_token(found, lambda one: one.deposit.deposit_id),
@@ -119,7 +123,9 @@ class DepositService(DepositServiceServicer):
             evidence_due_before=parsing.moment(request, "before_evidence_due_time"),
             created=parsing.created(request),
         )
-        found = await self._disputes.list(request.tenant_id, chosen, page.after, page.size + 1)
+        found = await self._disputes.list(
+            request.tenant_id, chosen, page.position(UUID), page.size + 1
+        )
         return pb.ListDisputesResponse(
             disputes=[building.dispute(one) for one in found[: page.size]],
             next_page_token=page.next_token(found, lambda one: one.dispute.dispute_id),

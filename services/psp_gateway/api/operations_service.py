@@ -1,5 +1,7 @@
 """OperationsService: what waits for people, and what came in."""
 
+from uuid import UUID
+
 from services.kernel.clock import Clock
 from services.platform.rpc import Context
 from services.psp_gateway.api import building, parsing
@@ -44,7 +46,9 @@ class OperationsService(OperationsServiceServicer):
             created_since=created.since,
             created_before=created.before,
         )
-        found = await self._exceptions.list(request.tenant_id, chosen, page.after, page.size + 1)
+        found = await self._exceptions.list(
+            request.tenant_id, chosen, page.position(UUID), page.size + 1
+        )
         return pb.ListExceptionsResponse(
             exceptions=[self._exception(one) for one in found[: page.size]],
             next_page_token=page.next_token(found, lambda one: str(one.exception_id)),
@@ -66,7 +70,9 @@ class OperationsService(OperationsServiceServicer):
             created_since=created.since,
             created_before=created.before,
         )
-        found = await self._inbox.list(request.tenant_id, chosen, page.after, page.size + 1)
+        found = await self._inbox.list(
+            request.tenant_id, chosen, page.position(UUID), page.size + 1
+        )
         return pb.ListInboxEventsResponse(
             inbox_events=[_inbox_event(one) for one in found[: page.size]],
             next_page_token=page.next_token(found, lambda one: str(one.inbox_event_id)),

@@ -6,7 +6,12 @@ from uuid import UUID
 
 from services.platform.rpc import Context
 from services.psp_gateway.api import building, parsing
-from services.psp_gateway.application.report_ports import ReportFilter, ReportRecord, ReportState
+from services.psp_gateway.application.report_ports import (
+    ReportFilter,
+    ReportPosition,
+    ReportRecord,
+    ReportState,
+)
 from services.psp_gateway.application.settlement import FetchReport, Settlement
 from vezne.psp_gateway.v1 import settlement_service_pb2 as pb
 from vezne.psp_gateway.v1.settlement_service_pb2_grpc import SettlementServiceServicer
@@ -45,10 +50,12 @@ class SettlementService(SettlementServiceServicer):
             states=parsing.names(pb.SettlementReportState, request.states, ReportState),
             report_id=request.report_id,
         )
-        found = await self._settlement.list(request.tenant_id, chosen, page.after, page.size + 1)
+        found = await self._settlement.list(
+            request.tenant_id, chosen, page.position(ReportPosition.parse), page.size + 1
+        )
         return pb.ListSettlementReportsResponse(
             reports=[_report(one) for one in found[: page.size]],
-            next_page_token=page.next_token(found, _position),
+            next_page_token=page.next_token(found, lambda one: str(ReportPosition.of(one))),
         )
 
     async def StreamSettlementReport(
@@ -65,10 +72,6 @@ def _date(field: str, text: str) -> date:
         return date.fromisoformat(text)
     except ValueError as error:
         raise parsing.wrong(field, "must be a date of the calendar") from error
-
-
-def _position(record: ReportRecord) -> str:
-    return f"{record.report.business_date.isoformat()}:{record.report.report_id}"
 
 
 def _report(record: ReportRecord) -> pb.SettlementReport:

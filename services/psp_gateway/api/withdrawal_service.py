@@ -1,5 +1,7 @@
 """WithdrawalService: players' money out."""
 
+from uuid import UUID
+
 from services.platform.rpc import Context
 from services.psp_gateway.api import building, parsing
 from services.psp_gateway.application.withdrawal_ports import WithdrawalFilter
@@ -62,7 +64,9 @@ class WithdrawalService(WithdrawalServiceServicer):
             provider_object_id=request.provider_object_id,
             created=parsing.created(request),
         )
-        found = await self._withdrawals.list(request.tenant_id, chosen, page.after, page.size + 1)
+        found = await self._withdrawals.list(
+            request.tenant_id, chosen, page.position(UUID), page.size + 1
+        )
         return pb.ListWithdrawalsResponse(
             withdrawals=[building.withdrawal(request.tenant_id, one) for one in found[: page.size]],
             next_page_token=page.next_token(found, lambda one: one.withdrawal.withdrawal_id),

@@ -126,7 +126,7 @@ class Deposits:
         return await self.get(tenant_id, known.object_id)
 
     async def list(
-        self, tenant_id: str, chosen: DepositFilter, after: str | None, limit: int
+        self, tenant_id: str, chosen: DepositFilter, after: UUID | None, limit: int
     ) -> Sequence[DepositRecord]:
         """Return deposits, the newest first, after an id."""
         return await self._reader.deposits(tenant_id, chosen, after, limit)

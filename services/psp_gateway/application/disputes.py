@@ -1,6 +1,7 @@
 """Disputes, as they are read: only a provider begins one, and only its facts move it."""
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from services.psp_gateway.application.object_records import DisputeFilter, DisputeRecord
 from services.psp_gateway.application.reading import ObjectReader
@@ -25,7 +26,7 @@ class Disputes:
         return found
 
     async def list(
-        self, tenant_id: str, chosen: DisputeFilter, after: str | None, limit: int
+        self, tenant_id: str, chosen: DisputeFilter, after: UUID | None, limit: int
     ) -> Sequence[DisputeRecord]:
         """Return disputes, the newest first, after an id."""
         return await self._reader.disputes(tenant_id, chosen, after, limit)

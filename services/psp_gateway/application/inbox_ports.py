@@ -118,7 +118,7 @@ class InboxStore(Protocol):
         ...
 
     async def list(
-        self, tenant_id: str, chosen: InboxFilter, after: str | None, limit: int
+        self, tenant_id: str, chosen: InboxFilter, after: UUID | None, limit: int
     ) -> Sequence[InboxRecord]:
         """Return events, the newest first, after an id."""
         ...

@@ -56,7 +56,7 @@ class ObjectReader(Protocol):
         ...
 
     async def deposits(
-        self, tenant_id: str, chosen: DepositFilter, after: str | None, limit: int
+        self, tenant_id: str, chosen: DepositFilter, after: UUID | None, limit: int
     ) -> Sequence[DepositRecord]:
         """Return deposits, the newest first, after an id."""
         ...
@@ -70,7 +70,7 @@ class ObjectReader(Protocol):
         ...
 
     async def disputes(
-        self, tenant_id: str, chosen: DisputeFilter, after: str | None, limit: int
+        self, tenant_id: str, chosen: DisputeFilter, after: UUID | None, limit: int
     ) -> Sequence[DisputeRecord]:
         """Return disputes, the newest first, after an id."""
         ...
@@ -221,7 +221,7 @@ class ExceptionReader(Protocol):
     """Reads exceptions. Each method raises StoreUnavailableError."""
 
     async def list(
-        self, tenant_id: str, chosen: ExceptionFilter, after: str | None, limit: int
+        self, tenant_id: str, chosen: ExceptionFilter, after: UUID | None, limit: int
     ) -> Sequence[ExceptionRecord]:
         """Return exceptions, the oldest first, after an id."""
         ...

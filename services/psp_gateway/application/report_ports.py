@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol, Self
 from uuid import UUID
 
 from services.formats.report import ReportBalance, ReportLine
@@ -84,6 +84,27 @@ class ReportFilter:
     report_id: str = ""
 
 
+class ReportPosition(NamedTuple):
+    """Where a report stands in the order of the list."""
+
+    business_date: date
+    report_id: UUID
+
+    @classmethod
+    def of(cls, record: ReportRecord) -> Self:
+        """Return the position of a report."""
+        return cls(record.report.business_date, record.report.report_id)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read what `str` wrote; raises ValueError."""
+        day, report_id = text.split("/")
+        return cls(date.fromisoformat(day), UUID(report_id))
+
+    def __str__(self) -> str:
+        return f"{self.business_date}/{self.report_id}"
+
+
 class ReportRows(Protocol):
     """A tenant's reports, inside a unit of work."""
 
@@ -138,7 +159,7 @@ class ReportStore(Protocol):
         ...
 
     async def list(
-        self, tenant_id: str, chosen: ReportFilter, after: str | None, limit: int
+        self, tenant_id: str, chosen: ReportFilter, after: ReportPosition | None, limit: int
     ) -> Sequence[ReportRecord]:
         """Return reports, the latest date first, after a position (`date:id`)."""
         ...

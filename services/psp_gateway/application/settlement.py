@@ -32,6 +32,7 @@ from services.psp_gateway.application.records import MESSAGE_LENGTH_MAX, Excepti
 from services.psp_gateway.application.report_ports import (
     Report,
     ReportFilter,
+    ReportPosition,
     ReportRecord,
     ReportState,
     ReportStore,
@@ -104,7 +105,7 @@ class Settlement:
         return found, known is not None
 
     async def list(
-        self, tenant_id: str, chosen: ReportFilter, after: str | None, limit: int
+        self, tenant_id: str, chosen: ReportFilter, after: ReportPosition | None, limit: int
     ) -> Sequence[ReportRecord]:
         """Return reports, the latest business date first, after a position."""
         return await self._reports.list(tenant_id, chosen, after, limit)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
+from uuid import UUID
 
 from services.psp_gateway.application.object_records import (
     Created,
@@ -67,7 +68,7 @@ class WithdrawalReader(Protocol):
     """Lists withdrawals."""
 
     async def list(
-        self, tenant_id: str, chosen: WithdrawalFilter, after: str | None, limit: int
+        self, tenant_id: str, chosen: WithdrawalFilter, after: UUID | None, limit: int
     ) -> Sequence[WithdrawalRecord]:
         """Return withdrawals, the newest first, after an id; each with its last attempt only.
 

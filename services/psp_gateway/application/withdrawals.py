@@ -138,7 +138,7 @@ class Withdrawals:
         return await self.get(tenant_id, known.object_id)
 
     async def list(
-        self, tenant_id: str, chosen: WithdrawalFilter, after: str | None, limit: int
+        self, tenant_id: str, chosen: WithdrawalFilter, after: UUID | None, limit: int
     ) -> Sequence[WithdrawalRecord]:
         """Return withdrawals, the newest first, after an id; each with its last attempt only."""
         return await self._reader.list(tenant_id, chosen, after, limit)

@@ -81,14 +81,14 @@ class PostgresExceptions:
         self._engine = engine
 
     async def list(
-        self, tenant_id: str, chosen: ExceptionFilter, after: str | None, limit: int
+        self, tenant_id: str, chosen: ExceptionFilter, after: UUID | None, limit: int
     ) -> Sequence[ExceptionRecord]:
         state = {None: "", True: "OPEN", False: "RESOLVED"}[chosen.is_open]
         async with connected(self._engine) as driver:
             rows = await driver.fetch(
                 _LIST,
                 tenant_id,
-                UUID(after) if after else None,
+                after,
                 state,
                 list(chosen.kinds),
                 list(chosen.decision_kinds),

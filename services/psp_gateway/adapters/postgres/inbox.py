@@ -221,13 +221,13 @@ class PostgresInboxStore:
         return [_event(row) for row in rows]
 
     async def list(
-        self, tenant_id: str, chosen: InboxFilter, after: str | None, limit: int
+        self, tenant_id: str, chosen: InboxFilter, after: UUID | None, limit: int
     ) -> Sequence[InboxRecord]:
         async with connected(self._engine) as driver:
             rows = await driver.fetch(
                 _LIST,
                 tenant_id,
-                UUID(after) if after else None,
+                after,
                 chosen.provider,
                 chosen.provider_account,
                 list(chosen.states),

@@ -52,12 +52,12 @@ class PostgresObjectReader:
         return _deposit(row) if row else None
 
     async def deposits(
-        self, tenant_id: str, chosen: DepositFilter, after: str | None, limit: int
+        self, tenant_id: str, chosen: DepositFilter, after: UUID | None, limit: int
     ) -> Sequence[DepositRecord]:
         rows = await self._rows(
             sql.DEPOSITS,
             tenant_id,
-            UUID(after) if after else None,
+            after,
             chosen.player_id,
             chosen.provider,
             chosen.provider_account,
@@ -97,12 +97,12 @@ class PostgresObjectReader:
         return _dispute(row, rounds)
 
     async def disputes(
-        self, tenant_id: str, chosen: DisputeFilter, after: str | None, limit: int
+        self, tenant_id: str, chosen: DisputeFilter, after: UUID | None, limit: int
     ) -> Sequence[DisputeRecord]:
         rows = await self._rows(
             sql.DISPUTES,
             tenant_id,
-            UUID(after) if after else None,
+            after,
             chosen.player_id,
             UUID(chosen.deposit_id) if chosen.deposit_id else None,
             chosen.provider,

@@ -18,6 +18,7 @@ from services.psp_gateway.application.report_ports import (
     LineState,
     Report,
     ReportFilter,
+    ReportPosition,
     ReportRecord,
     ReportState,
     Total,
@@ -135,15 +136,14 @@ class PostgresReportStore:
         return [_record(row) for row in rows]
 
     async def list(
-        self, tenant_id: str, chosen: ReportFilter, after: str | None, limit: int
+        self, tenant_id: str, chosen: ReportFilter, after: ReportPosition | None, limit: int
     ) -> Sequence[ReportRecord]:
-        after_date, _, after_id = (after or "").partition(":")
         async with connected(self._engine) as driver:
             rows = await driver.fetch(
                 sql.LIST,
                 tenant_id,
-                date.fromisoformat(after_date) if after_date else None,
-                UUID(after_id) if after_id else None,
+                after.business_date if after else None,
+                after.report_id if after else None,
                 chosen.provider,
                 chosen.provider_account,
                 chosen.from_date,

@@ -65,13 +65,13 @@ class PostgresWithdrawalReader:
         self._engine = engine
 
     async def list(
-        self, tenant_id: str, chosen: WithdrawalFilter, after: str | None, limit: int
+        self, tenant_id: str, chosen: WithdrawalFilter, after: UUID | None, limit: int
     ) -> Sequence[WithdrawalRecord]:
         async with connected(self._engine) as driver:
             rows = await driver.fetch(
                 sql.LIST,
                 tenant_id,
-                UUID(after) if after else None,
+                after,
                 chosen.player_id,
                 chosen.provider,
                 chosen.provider_account,
