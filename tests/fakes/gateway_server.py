@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 import grpc
@@ -26,7 +26,9 @@ from services.psp_gateway.adapters.ledger import GrpcLedger
 from services.psp_gateway.adapters.postgres.connection import connected
 from services.psp_gateway.adapters.providers.calling import CallLimits
 from services.psp_gateway.application.ports import Ledger
+from services.psp_gateway.application.providers import Connection
 from services.psp_gateway.application.withdrawal_ports import Workflows
+from services.psp_gateway.domain.accounts import ProviderAccount
 from services.psp_gateway.domain.postings import Posting
 from services.psp_gateway.domain.withdrawal_steps import WithdrawalTimes
 from services.psp_gateway.main import serve_gateway
@@ -173,6 +175,13 @@ class Stack:
             provider_account=ACCOUNT,
             source_token="card_1" if card else "",
         )
+
+    def add_account(self, name: str, **changed: Any) -> ProviderAccount:
+        """Give the tenant one more provider account: as the first but for what is changed."""
+        accounts = cast("dict[ProviderAccount, Connection]", self.gateway.connections.by_account)
+        at = ProviderAccount(PROVIDER, name)
+        accounts[at] = replace(accounts[ProviderAccount(PROVIDER, ACCOUNT)], at=at, **changed)
+        return at
 
     async def deposit(self, deposit_id: str) -> deposit_pb2.Deposit:
         """Read a deposit."""

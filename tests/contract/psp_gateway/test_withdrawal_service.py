@@ -2,17 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
-from typing import cast
 
 import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.psp_gateway.application.object_records import WithdrawalDecision
-from services.psp_gateway.application.providers import Connection
-from services.psp_gateway.domain.accounts import ProviderAccount
 from tests.fakes.gateway_server import Stack
 from tests.fakes.refusals import refusal
 from tests.fakes.withdrawal_desk import Desk
@@ -87,9 +83,7 @@ async def test_a_wrong_request_is_refused_with_its_reason(
 
 async def test_a_provider_account_that_cannot_pay_is_refused(desk: Desk) -> None:
     """A provider declares what it can do; paying third parties is no matter of course."""
-    accounts = cast("dict[ProviderAccount, Connection]", desk.stack.gateway.connections.by_account)
-    bare = ProviderAccount("mock", "bare")
-    accounts[bare] = replace(accounts[ProviderAccount("mock", "main")], at=bare, withdrawals=None)
+    desk.stack.add_account("bare", withdrawals=None)
 
     refused = await refusal(desk.create(desk.request("p1", 1, provider_account="bare")))
 

@@ -1,7 +1,7 @@
 """What a crash, a lost ledger or a storm of deliveries leaves is finished, once."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import httpx
@@ -11,103 +11,37 @@ from services.kernel.money import Money
 from services.local.databases import Databases
 from services.local.mock_psp.webhooks import Dispatch, signed_headers
 from services.psp_gateway.application.facts import Brought, News
-from services.psp_gateway.application.ports import (
-    Holdings,
-    Ledger,
-    LedgerUnavailableError,
-    Posted,
-)
 from services.psp_gateway.application.records import FactSource, Origin
 from services.psp_gateway.domain import facts
-from services.psp_gateway.domain.accounts import Account, PlayerChart, ProviderAccount
+from services.psp_gateway.domain.accounts import ProviderAccount
 from services.psp_gateway.domain.facts import Fact
-from services.psp_gateway.domain.machine import Refusal, Verdict
-from services.psp_gateway.domain.postings import Posting
+from services.psp_gateway.domain.machine import Verdict
+from tests.fakes.failing_ledger import FailingLedger
 from tests.fakes.gateway_server import Stack, running_stack
 from vezne.psp_gateway.v1 import deposit_pb2
 
 
-class _CrashError(Exception):
-    """The process dies here."""
-
-
-class FailingLedger:
-    """The real ledger, with points at which the way to it fails."""
-
-    def __init__(self, real: Ledger) -> None:
-        self.real = real
-        self.is_away = False
-        self.dies_before = False
-        self.dies_after = False
-        self.held: asyncio.Event | None = None
-        """While it is set and not free, a posting waits; reading holdings frees it afterwards."""
-        self.posted = asyncio.Event()
-
-    def request_of(self, tenant_id: str, posting: Posting) -> bytes:
-        """Build a request as the real one."""
-        return self.real.request_of(tenant_id, posting)
-
-    async def post(self, request: bytes) -> Posted | Refusal:
-        """Post, or fail at one of the points."""
-        if self.is_away:
-            raise LedgerUnavailableError("away")
-        if self.dies_before:
-            raise _CrashError
-        if self.held:
-            await self.held.wait()
-        answer = await self.real.post(request)
-        if self.dies_after:
-            raise _CrashError
-        return answer
-
-    async def create_accounts(self, tenant_id: str, accounts: Sequence[Account]) -> None:
-        """Open accounts, where the ledger is there."""
-        if self.is_away:
-            raise LedgerUnavailableError("away")
-        await self.real.create_accounts(tenant_id, accounts)
-
-    async def holdings(self, tenant_id: str, of: PlayerChart) -> Holdings:
-        """Read as the real one; what is held lands right afterwards."""
-        found = await self.real.holdings(tenant_id, of)
-        if self.held:
-            self.held.set()
-            await self.posted.wait()
-        return found
-
-    async def receivable_minor(self, tenant_id: str, of: PlayerChart) -> int:
-        """Read as the real one."""
-        return await self.real.receivable_minor(tenant_id, of)
-
-    async def sequence(self, tenant_id: str) -> int:
-        """Read as the real one."""
-        return await self.real.sequence(tenant_id)
-
-
-LEDGERS: list[FailingLedger] = []
-
-
-def _wrapped(real: Ledger) -> Ledger:
-    LEDGERS.append(FailingLedger(real))
-    return LEDGERS[-1]
+@pytest.fixture(scope="module")
+def failing() -> FailingLedger:
+    """The ledger of the running gateway."""
+    return FailingLedger()
 
 
 @pytest.fixture(scope="module")
 async def stack(
-    databases: Databases, tmp_path_factory: pytest.TempPathFactory
+    databases: Databases, tmp_path_factory: pytest.TempPathFactory, failing: FailingLedger
 ) -> AsyncIterator[Stack]:
     """A gateway whose ledger can be made to fail."""
     folder = tmp_path_factory.mktemp("gateway")
-    async with running_stack(databases, folder, "acme", wrap_ledger=_wrapped) as running:
+    async with running_stack(databases, folder, "acme", wrap_ledger=failing.around) as running:
         yield running
 
 
 @pytest.fixture
-def ledger(stack: Stack) -> FailingLedger:
-    """The ledger of the running gateway, sound at the start of each test."""
-    assert stack is not None
-    found = LEDGERS[-1]
-    found.is_away = found.dies_before = found.dies_after = False
-    return found
+def ledger(failing: FailingLedger) -> FailingLedger:
+    """The ledger, sound at the start of each test."""
+    failing.mend()
+    return failing
 
 
 @pytest.mark.parametrize("point", ["dies_before", "dies_after", "is_away"])
