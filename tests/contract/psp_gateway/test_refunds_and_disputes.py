@@ -137,6 +137,7 @@ async def test_a_provider_account_without_the_capability_is_refused(stack: Stack
             grpc.StatusCode.FAILED_PRECONDITION,
         )
         assert refused.metadata == {"capability": capability}
+    assert (await stack.deposit(paid.deposit_id)).refunded_minor == 0, "nothing is set aside"
 
 
 async def test_a_dispute_says_what_is_at_stake(stack: Stack, deposit: deposit_pb2.Deposit) -> None:
