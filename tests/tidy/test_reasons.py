@@ -1,10 +1,14 @@
-"""The ledger's reasons: one list in the contract and in the domain, and a rule for each."""
+"""Reasons: one list in contract and domain, a rule for each, and tests that meet them."""
+
+from pathlib import Path
 
 from services.kernel.errors import Category
 from services.ledger.domain.reasons import RULES, Reason
+from services.psp_gateway.domain.reasons import Reason as GatewayReason
 from vezne.ledger.v1.reason_pb2 import LedgerReason
 
 PREFIX = "LEDGER_REASON_"
+TESTS = Path(__file__).parents[1]
 
 
 def test_the_domain_has_the_contracts_reasons_in_its_order() -> None:
@@ -34,3 +38,21 @@ def test_only_what_is_final_is_remembered() -> None:
         Reason.OUT_OF_RANGE,
         Reason.INSUFFICIENT_AVAILABLE,
     }
+
+
+# The contract says of each that no RPC of this release answers it, and why.
+NOT_ANSWERED_YET = {
+    GatewayReason.QUEUE_FULL,
+    GatewayReason.REQUEST_TOO_LARGE,
+    GatewayReason.PROVIDER_PAUSED,
+    GatewayReason.AMOUNT_NOT_REPRESENTABLE,
+}
+
+
+def test_every_reason_of_the_gateway_is_met_by_a_test() -> None:
+    """Each that a client can cause is caused in a test; what is none's yet is named as such."""
+    folders = [TESTS / level / "psp_gateway" for level in ("contract", "workflow")]
+    told = "".join(path.read_text() for folder in folders for path in folder.rglob("*.py"))
+
+    unmet = {reason for reason in GatewayReason if f'"{reason}"' not in told}
+    assert unmet == NOT_ANSWERED_YET

@@ -31,9 +31,13 @@ class _PspGatewayReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PspG
     PSP_GATEWAY_REASON_DEADLINE_EXCEEDED: _PspGatewayReason.ValueType  # 3
     """The deadline passed; the outcome is not known. Ask again with the same request id."""
     PSP_GATEWAY_REASON_QUEUE_FULL: _PspGatewayReason.ValueType  # 4
-    """More requests wait than the queue holds. Retry later with the same request id."""
+    """More requests wait than the queue holds. Retry later with the same request id. Not answered by this
+    release, whose RPCs wait in no queue.
+    """
     PSP_GATEWAY_REASON_REQUEST_TOO_LARGE: _PspGatewayReason.ValueType  # 5
-    """The request, or a message of it, exceeds a size limit."""
+    """The request, or a message of it, exceeds a size limit. Not answered by this release: gRPC itself refuses
+    a request that is larger than the server takes, as RESOURCE_EXHAUSTED without a reason.
+    """
     PSP_GATEWAY_REASON_INVALID_REQUEST: _PspGatewayReason.ValueType  # 6
     """The request's shape is wrong; the field violations say where."""
     PSP_GATEWAY_REASON_UNKNOWN_FIELD: _PspGatewayReason.ValueType  # 7
@@ -65,12 +69,14 @@ class _PspGatewayReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PspG
     PSP_GATEWAY_REASON_CAPABILITY_MISSING: _PspGatewayReason.ValueType  # 20
     """The provider cannot do this at all; `capability` in the metadata says what it lacks."""
     PSP_GATEWAY_REASON_PROVIDER_PAUSED: _PspGatewayReason.ValueType  # 21
-    """People have paused this at the provider account. May pass."""
+    """People have paused this at the provider account. May pass. Not answered by this release, in which
+    nobody can.
+    """
     PSP_GATEWAY_REASON_CURRENCY_NOT_SUPPORTED: _PspGatewayReason.ValueType  # 22
     """The provider account does not take this currency."""
     PSP_GATEWAY_REASON_AMOUNT_NOT_REPRESENTABLE: _PspGatewayReason.ValueType  # 23
     """The provider counts this currency in coarser units than the registry, and the amount is no whole
-    number of them.
+    number of them. Not answered by this release, whose providers count as the registry does.
     """
     PSP_GATEWAY_REASON_OUT_OF_RANGE: _PspGatewayReason.ValueType  # 24
     """The amount with what is added to it leaves int64."""
@@ -118,9 +124,13 @@ PSP_GATEWAY_REASON_UNAVAILABLE: PspGatewayReason.ValueType  # 2
 PSP_GATEWAY_REASON_DEADLINE_EXCEEDED: PspGatewayReason.ValueType  # 3
 """The deadline passed; the outcome is not known. Ask again with the same request id."""
 PSP_GATEWAY_REASON_QUEUE_FULL: PspGatewayReason.ValueType  # 4
-"""More requests wait than the queue holds. Retry later with the same request id."""
+"""More requests wait than the queue holds. Retry later with the same request id. Not answered by this
+release, whose RPCs wait in no queue.
+"""
 PSP_GATEWAY_REASON_REQUEST_TOO_LARGE: PspGatewayReason.ValueType  # 5
-"""The request, or a message of it, exceeds a size limit."""
+"""The request, or a message of it, exceeds a size limit. Not answered by this release: gRPC itself refuses
+a request that is larger than the server takes, as RESOURCE_EXHAUSTED without a reason.
+"""
 PSP_GATEWAY_REASON_INVALID_REQUEST: PspGatewayReason.ValueType  # 6
 """The request's shape is wrong; the field violations say where."""
 PSP_GATEWAY_REASON_UNKNOWN_FIELD: PspGatewayReason.ValueType  # 7
@@ -152,12 +162,14 @@ PSP_GATEWAY_REASON_SEQUENCE_NOT_REACHED: PspGatewayReason.ValueType  # 19
 PSP_GATEWAY_REASON_CAPABILITY_MISSING: PspGatewayReason.ValueType  # 20
 """The provider cannot do this at all; `capability` in the metadata says what it lacks."""
 PSP_GATEWAY_REASON_PROVIDER_PAUSED: PspGatewayReason.ValueType  # 21
-"""People have paused this at the provider account. May pass."""
+"""People have paused this at the provider account. May pass. Not answered by this release, in which
+nobody can.
+"""
 PSP_GATEWAY_REASON_CURRENCY_NOT_SUPPORTED: PspGatewayReason.ValueType  # 22
 """The provider account does not take this currency."""
 PSP_GATEWAY_REASON_AMOUNT_NOT_REPRESENTABLE: PspGatewayReason.ValueType  # 23
 """The provider counts this currency in coarser units than the registry, and the amount is no whole
-number of them.
+number of them. Not answered by this release, whose providers count as the registry does.
 """
 PSP_GATEWAY_REASON_OUT_OF_RANGE: PspGatewayReason.ValueType  # 24
 """The amount with what is added to it leaves int64."""
