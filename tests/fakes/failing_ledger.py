@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import NoReturn
 
 from services.psp_gateway.application.ports import (
     Holdings,
@@ -27,6 +28,9 @@ class FailingLedger:
         self.is_away = False
         self.dies_before = False
         self.dies_after = False
+        self.dies_recovering = False
+        """Whether it fails where the gateway asks what a player owes, after it has credited him."""
+        self.deaths = 0
         self.held: asyncio.Event | None = None
         """While it is set and not free, a posting waits; reading holdings frees it afterwards."""
         self.posted = asyncio.Event()
@@ -38,8 +42,8 @@ class FailingLedger:
 
     def mend(self) -> None:
         """Let no point fail any more."""
-        self.is_away = self.dies_before = self.dies_after = False
-        self.held = None
+        self.is_away = self.dies_before = self.dies_after = self.dies_recovering = False
+        self.deaths, self.held = 0, None
 
     def request_of(self, tenant_id: str, posting: Posting) -> bytes:
         """Build a request as the real one."""
@@ -50,12 +54,12 @@ class FailingLedger:
         if self.is_away:
             raise LedgerUnavailableError("away")
         if self.dies_before:
-            raise _CrashError
+            self._die()
         if self.held:
             await self.held.wait()
         answer = await self.real.post(request)
         if self.dies_after:
-            raise _CrashError
+            self._die()
         return answer
 
     async def create_accounts(self, tenant_id: str, accounts: Sequence[Account]) -> None:
@@ -74,8 +78,14 @@ class FailingLedger:
 
     async def receivable_minor(self, tenant_id: str, of: PlayerChart) -> int:
         """Read as the real one."""
+        if self.dies_recovering:
+            self._die()
         return await self.real.receivable_minor(tenant_id, of)
 
     async def sequence(self, tenant_id: str) -> int:
         """Read as the real one."""
         return await self.real.sequence(tenant_id)
+
+    def _die(self) -> NoReturn:
+        self.deaths += 1
+        raise _CrashError

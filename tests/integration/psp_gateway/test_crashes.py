@@ -18,6 +18,7 @@ from services.psp_gateway.domain.facts import Fact
 from services.psp_gateway.domain.machine import Verdict
 from tests.fakes.failing_ledger import FailingLedger
 from tests.fakes.gateway_server import Stack, running_stack
+from tests.fakes.ledger_server import transfer
 from vezne.psp_gateway.v1 import deposit_pb2
 
 
@@ -66,6 +67,31 @@ async def test_the_janitor_finishes_what_the_ledger_was_not_asked(
     await stack.until_state(waiting.deposit_id, "CAPTURED")
 
     assert await stack.cash(player) == 2_501
+
+
+@pytest.mark.parametrize("point", ["dies_before", "dies_after", "dies_recovering"])
+async def test_a_debt_is_recovered_whatever_comes_between(
+    stack: Stack, ledger: FailingLedger, point: str
+) -> None:
+    """A credit stands as posted only once what the player owed has been taken from it."""
+    player = f"owes-{point.replace('_', '-')}"
+    await stack.pay(f"{player}-warm", player=player, minor_units=1)
+    receivable = f"asset/player/{player}/receivable/eur"
+    await stack.ledger.post(
+        "acme", f"{player}-debt", transfer(receivable, "equity/conversion/eur", 2_000)
+    )
+    waiting = await stack.pay(player, player=player, minor_units=3_000, card=False)
+    setattr(ledger, point, True)
+    await stack.player_pays(waiting.next_action.redirect.url)
+    async with asyncio.timeout(10):
+        while not ledger.deaths:
+            await asyncio.sleep(0.02)
+    ledger.mend()
+
+    await stack.until_state(waiting.deposit_id, "CAPTURED")
+
+    assert await stack.balance(receivable) == 0
+    assert await stack.cash(player) == 1_001
 
 
 async def test_a_lost_ledger_refuses_a_new_deposit_and_keeps_nothing(
