@@ -117,6 +117,32 @@ async def test_a_stored_body_is_encrypted_and_its_key_named(stack: Stack) -> Non
     assert "webhook-signature" not in row["headers"]
 
 
+async def test_a_stored_body_moved_to_another_event_is_not_opened(stack: Stack) -> None:
+    """Whoever writes in the database can lose a delivery, never pass one off as another."""
+    for name in ("evt_moved_from", "evt_moved_to"):
+        assert await deliver(stack, SOUND, name) == 200
+
+    async def waits() -> bool:
+        [found] = await inbox(stack, dedupe_key="evt_moved_to")
+        return found.state == pb.INBOX_EVENT_STATE_DEFERRED
+
+    await stack.until(waits)
+    await stack.rows(
+        "UPDATE psp_gateway.inbox_events e SET body = o.body FROM psp_gateway.inbox_events o"
+        " WHERE e.dedupe_key = 'evt_moved_to' AND o.dedupe_key = 'evt_moved_from' RETURNING 1"
+    )
+
+    async def told() -> bool:
+        [found] = await inbox(stack, dedupe_key="evt_moved_to")
+        return found.state == pb.INBOX_EVENT_STATE_RETRY
+
+    await stack.until(told)
+    [moved] = await inbox(stack, dedupe_key="evt_moved_to")
+    [owner] = await inbox(stack, dedupe_key="evt_moved_from")
+    assert moved.last_error == "its stored body cannot be opened"
+    assert owner.last_error != moved.last_error
+
+
 async def test_the_same_key_with_other_content_is_kept_and_told(stack: Stack) -> None:
     """Both are kept and a person hears of it, once, however often it comes."""
     other = orjson.dumps(event(created="2026-03-03T00:00:00Z"))
