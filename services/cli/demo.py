@@ -59,7 +59,9 @@ _BUCKETS = (
 _PROOFS = (
     Column[ProofResult]("proof", lambda proof: word(Proof, proof.proof)),
     Column[ProofResult]("outcome", lambda proof: word(ProofOutcome, proof.outcome)),
-    Column[ProofResult]("", lambda proof: "; ".join(proof.failures), prose=True),
+    Column[ProofResult](
+        "", lambda proof: proof.not_made_reason or "; ".join(proof.failures), prose=True
+    ),
 )
 
 

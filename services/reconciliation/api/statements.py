@@ -3,6 +3,7 @@
 from services.formats.report import ReportBalance
 from services.reconciliation.api.building import side
 from services.reconciliation.domain import statement as ours
+from services.reconciliation.domain.proofs import NOT_MADE, NOT_MADE_THEN
 from services.reconciliation.domain.rows import Side
 from vezne.reconciliation.v1.break_pb2 import BreakClass, Comparison, Severity
 from vezne.reconciliation.v1.run_pb2 import Run
@@ -97,13 +98,16 @@ def _bridge(found: ours.Bridge) -> Bridge:
 
 
 def _proofs(found: ours.Statement) -> list[ProofResult]:
-    """Return all ten, in order: those that this release does not make are listed as such."""
+    """Return all ten, in order: those that are not made are listed, and say why."""
     made = {proof.number: proof for proof in found.proofs}
     results = []
     for number in [number for number in Proof.values() if number]:
         proof = made.get(number)
         if proof is None:
-            results.append(ProofResult(proof=number, outcome=PROOF_OUTCOME_NOT_MADE))
+            reason = NOT_MADE[number].reason if number in NOT_MADE else NOT_MADE_THEN
+            results.append(
+                ProofResult(proof=number, outcome=PROOF_OUTCOME_NOT_MADE, not_made_reason=reason)
+            )
             continue
         results.append(
             ProofResult(

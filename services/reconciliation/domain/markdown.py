@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from services.kernel.money import format_amount
+from services.reconciliation.domain.proofs import NOT_MADE
 from services.reconciliation.domain.rows import Comparison
 from services.reconciliation.domain.statement import Figure, Proof, Section, Statement
 
@@ -34,7 +35,13 @@ def _lines(statement: Statement) -> Iterator[str]:
     yield ""
     yield from _table(
         ("", "proof", "holds"),
-        ((str(proof.number), proof.name, _holds(proof)) for proof in statement.proofs),
+        [
+            *((str(proof.number), proof.name, _holds(proof)) for proof in statement.proofs),
+            *(
+                (str(number), proof.name, f"not made: {proof.reason}")
+                for number, proof in NOT_MADE.items()
+            ),
+        ],
     )
     if statement.round_trips:
         yield ""
@@ -56,7 +63,7 @@ def _story(statement: Statement) -> str:
     proven = sum(proof.holds for proof in statement.proofs)
     return (
         f"{breaks} breaks ({statement.new_breaks} new), {others} pending or to be looked at, "
-        f"{proven} of {len(statement.proofs)} proofs hold."
+        f"{proven} of {len(statement.proofs)} proofs hold, {len(NOT_MADE)} are not made."
     )
 
 

@@ -266,7 +266,7 @@ async def test_watch_run_streams_until_the_end(recon: ReconClient, store: Store)
 
 
 async def test_get_statement_is_data_and_markdown(recon: ReconClient, store: Store) -> None:
-    """The statement says all ten proofs, made or not, and what each section holds."""
+    """The statement says all ten proofs, why one is not made, and what each section holds."""
     plan = await store.run(own_scope())
 
     answer = await recon.runs.GetStatement(
@@ -281,6 +281,8 @@ async def test_get_statement_is_data_and_markdown(recon: ReconClient, store: Sto
     assert statement.proofs[5].outcome == pb.PROOF_OUTCOME_FAILED
     assert statement.proofs[5].failures == ["1 is not 0"]
     assert statement.proofs[9].outcome == pb.PROOF_OUTCOME_NOT_MADE
+    assert "a re-run over the same cut" in statement.proofs[9].not_made_reason
+    assert [proof.proof for proof in statement.proofs if not proof.not_made_reason] == [1, 6]
     [section] = statement.sections
     assert section.outside.new_rows.gross_minor == 500
     assert section.bridge.residual_minor == 0

@@ -1,14 +1,17 @@
 """The statement: its arithmetic, its verdict and its Markdown."""
 
+import re
 from dataclasses import replace
 from datetime import date
 
 from services.formats.report import ReportBalance
 from services.kernel.movements import Pot
+from services.reconciliation.adapters.duckdb.prove import PROOFS_MADE
 from services.reconciliation.domain.breaks import BreakKey
 from services.reconciliation.domain.classes import BreakClass, Severity
 from services.reconciliation.domain.inputs import RunScope
 from services.reconciliation.domain.markdown import to_markdown
+from services.reconciliation.domain.proofs import NOT_MADE
 from services.reconciliation.domain.rows import Comparison, Side
 from services.reconciliation.domain.statement import (
     Bridge,
@@ -106,7 +109,10 @@ def test_the_markdown_tells_the_verdict_first_and_every_figure() -> None:
     """A person reads what holds, what is open and up to where, in major units."""
     text = to_markdown(STATEMENT)
     assert text.splitlines()[0] == "# BREAKS"
-    assert "1 breaks (1 new), 1 pending or to be looked at, 2 of 2 proofs hold." in text
+    assert (
+        "1 breaks (1 new), 1 pending or to be looked at, 2 of 2 proofs hold, 3 are not made."
+        in text
+    )
     assert "## II Provider, P in EUR" in text
     assert "| 30.00 | 25.10 | 4.90 | **0.00** |" in text
     assert "| closing | 5.00 (1) | 0.10 (1) |" in text
@@ -115,6 +121,16 @@ def test_the_markdown_tells_the_verdict_first_and_every_figure() -> None:
     assert "- ledger: 5 to 9" in text
     assert "- left out: L INTERNAL 4" in text
     assert "- run before: `none`" in text
+
+
+def test_each_proof_that_is_not_made_says_why() -> None:
+    """Of the ten proofs each is made or listed, and what is not made has its sentence."""
+    text = to_markdown(STATEMENT)
+
+    assert sorted([*PROOFS_MADE, *NOT_MADE]) == list(range(1, 11))
+    for number, proof in NOT_MADE.items():
+        assert re.fullmatch(r"[A-Z].{30,}\.", proof.reason)
+        assert f"| {number} | {proof.name} | not made: {proof.reason} |" in text
 
 
 def test_the_markdown_shows_why_a_proof_fails_and_nothing_that_keys_could_inject() -> None:

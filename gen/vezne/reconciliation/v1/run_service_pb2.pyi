@@ -777,10 +777,13 @@ class ProofResult(_message.Message):
     OUTCOME_FIELD_NUMBER: _builtins.int
     FIGURES_FIELD_NUMBER: _builtins.int
     FAILURES_FIELD_NUMBER: _builtins.int
+    NOT_MADE_REASON_FIELD_NUMBER: _builtins.int
     proof: Global___Proof.ValueType
     """The proof."""
     outcome: Global___ProofOutcome.ValueType
     """What came of it."""
+    not_made_reason: _builtins.str
+    """Why it is not made, in one sentence, if the outcome is NOT_MADE."""
     @_builtins.property
     def figures(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What was compared, with the figures, in sentences; at most 50."""
@@ -796,10 +799,11 @@ class ProofResult(_message.Message):
         outcome: Global___ProofOutcome.ValueType = ...,
         figures: _abc.Iterable[_builtins.str] | None = ...,
         failures: _abc.Iterable[_builtins.str] | None = ...,
+        not_made_reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["failures", b"failures", "figures", b"figures", "outcome", b"outcome", "proof", b"proof"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["failures", b"failures", "figures", b"figures", "not_made_reason", b"not_made_reason", "outcome", b"outcome", "proof", b"proof"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

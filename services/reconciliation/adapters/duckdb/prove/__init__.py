@@ -22,9 +22,9 @@ from services.reconciliation.domain.statement import (
     Statement,
 )
 
-__all__ = ["Evidence", "prove"]
+__all__ = ["PROOFS_MADE", "Evidence", "prove"]
 
-_NAMES = {
+PROOFS_MADE = {
     1: "File",
     2: "Sides",
     3: "Range",
@@ -33,6 +33,7 @@ _NAMES = {
     6: "Bridge",
     7: "Roll-forward",
 }
+"""The proofs of a run, by number; `domain/proofs.py` says why the others are not among them."""
 _ROUND_TRIPS_SHOWN = 100
 
 
@@ -44,7 +45,7 @@ def prove(engine: Engine, evidence: Evidence) -> Statement:
     Raises:
         RunCancelledError: the run was cancelled.
     """
-    findings = {number: Findings() for number in _NAMES}
+    findings = {number: Findings() for number in PROOFS_MADE}
     bench = Bench(engine, evidence, _predecessor(evidence, findings[7]))
     inputs.check_files(bench, findings[1])
     inputs.check_ranges(bench, findings[3])
@@ -73,7 +74,7 @@ def prove(engine: Engine, evidence: Evidence) -> Statement:
         scope=evidence.scope,
         cut=_cut(evidence),
         sections=tuple(sections),
-        proofs=tuple(findings[number].proof(number, name) for number, name in _NAMES.items()),
+        proofs=tuple(findings[number].proof(number, name) for number, name in PROOFS_MADE.items()),
         exclusions=exclusions,
         new_breaks=new_breaks,
         round_trips=tuple(round_trips),
