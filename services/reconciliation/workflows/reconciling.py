@@ -23,6 +23,7 @@ with workflow.unsafe.imports_passed_through():
         RunState,
     )
     from services.reconciliation.domain.steps import Proven, Published, Staged
+    from services.reconciliation.workflows.failing import root_of, told
     from services.reconciliation.workflows.models import (
         COMPARING,
         HEAVY_QUEUE,
@@ -40,6 +41,7 @@ with workflow.unsafe.imports_passed_through():
     from services.reconciliation.workflows.story import Story
 
 _DETERMINISTIC = [BAD_INPUT, CLAIM_LOST]
+_WHAT_TO_DO = "The date is free: when this is mended, start RequestReconciliation for it again"
 
 
 class _Options(TypedDict, total=False):
@@ -125,10 +127,12 @@ class ReconcileProviderAccount:
             )
             return await self._reconcile()
         except (FailureError, asyncio.CancelledError) as error:
-            cancelled = is_cancelled_exception(error)
-            state = RunState.CANCELLED if cancelled else RunState.FAILED
-            await self._close(state, "It was cancelled" if cancelled else _cause(error))
-            raise
+            if isinstance(error, asyncio.CancelledError) or is_cancelled_exception(error):
+                await self._close(RunState.CANCELLED, "It was cancelled")
+                raise
+            sentence = _sentence(error)
+            await self._close(RunState.FAILED, sentence)
+            raise told(error, f"{sentence}. {_WHAT_TO_DO}") from error
 
     async def _reconcile(self) -> RunAnswer:
         plan = self._plan
@@ -304,8 +308,7 @@ def _ran_out(error: ActivityError) -> bool:
     return error.retry_state is RetryState.TIMEOUT or isinstance(error.cause, TimeoutError)
 
 
-def _cause(error: BaseException) -> str:
-    """Return the sentence at the root of a failure."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return str(error)
+def _sentence(error: FailureError) -> str:
+    """Return which step failed, and the sentence at the root of it."""
+    step = f"{error.activity_type}: " if isinstance(error, ActivityError) else ""
+    return f"{step}{root_of(error).message}"

@@ -12,10 +12,16 @@ from typing import Any
 
 from temporalio import workflow
 from temporalio.common import RawValue, RetryPolicy, WorkflowIDReusePolicy
-from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    WorkflowAlreadyStartedError,
+    is_cancelled_exception,
+)
 
 with workflow.unsafe.imports_passed_through():
     from services.reconciliation.domain.runs import RunPlan
+    from services.reconciliation.workflows.failing import root_of, told
     from services.reconciliation.workflows.models import (
         BUSINESS_DATE,
         PROVIDER,
@@ -57,14 +63,19 @@ class RequestReconciliation:
                 BUSINESS_DATE.value_set(request.business_date.isoformat()),
             ]
         )
-        answer = await workflow.execute_activity_method(
-            LightSteps.claim_run,
-            request.to_run_request(_request_id()),
-            start_to_close_timeout=timedelta(seconds=30),
-            schedule_to_close_timeout=CLAIM_DEADLINE,
-            retry_policy=RetryPolicy(maximum_interval=timedelta(minutes=1)),
-            summary=f"claim {request.business_date}",
-        )
+        try:
+            answer = await workflow.execute_activity_method(
+                LightSteps.claim_run,
+                request.to_run_request(_request_id()),
+                start_to_close_timeout=timedelta(seconds=30),
+                schedule_to_close_timeout=CLAIM_DEADLINE,
+                retry_policy=RetryPolicy(maximum_interval=timedelta(minutes=1)),
+                summary=f"claim {request.business_date}",
+            )
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
+            raise told(error, root_of(error).message) from error
         plan = answer.plan
         if answer.must_start:
             await start_run(plan)

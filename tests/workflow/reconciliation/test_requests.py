@@ -1,5 +1,6 @@
 """What a person gives is answered at once: a run, or a sentence that names the field."""
 
+import asyncio
 import base64
 import json
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,7 @@ import pytest
 from temporalio.api.common.v1 import Payload
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.common import RawValue
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ApplicationError
 
 from services.reconciliation.workflows.models import QUEUE, REQUEST
 from tests.fakes.recon_client import ReconClient, ask, run_day, wish
@@ -29,9 +30,8 @@ async def refusal(client: Client, *inputs: object, name: str = REQUEST) -> Appli
     )
     with pytest.raises(WorkflowFailureError) as failed:
         await handle.result()
+    # What the UI shows: the outermost failure, not one that it was caused by.
     cause = failed.value.cause
-    if isinstance(cause, ActivityError):
-        cause = cause.cause
     assert isinstance(cause, ApplicationError)
     assert cause.non_retryable
     return cause
@@ -151,6 +151,40 @@ async def start_in_ui(http_port: int, workflow_id: str, value: object) -> httpx.
                 "searchAttributes": {"indexedFields": {}},
             },
         )
+
+
+async def failure_in_ui(http_port: int, workflow_id: str) -> dict[str, Any]:
+    """Wait for a workflow's end and read its failure as the Web UI does."""
+    base = f"http://127.0.0.1:{http_port}/api/v1/namespaces/default/workflows/{workflow_id}"
+    async with httpx.AsyncClient() as browser, asyncio.timeout(30):
+        while True:
+            response = await browser.get(
+                f"{base}/history", params={"historyEventFilterType": 2, "waitNewEvent": True}
+            )
+            [*_, last] = response.json()["history"]["events"] or [{}]
+            if "workflowExecutionFailedEventAttributes" in last:
+                failure: dict[str, Any] = last["workflowExecutionFailedEventAttributes"]["failure"]
+                return failure
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"business_date": "monday"}, "business_date: Value error, must be a date such as"),
+        ({"provider_account": "mian"}, "no mock/mian"),
+    ],
+    ids=["field", "refused"],
+)
+async def test_the_web_ui_shows_the_sentence_at_the_top(
+    world: World, temporal_http_port: int, change: dict[str, object], sentence: str
+) -> None:
+    """What the UI's failure says first is which field is wrong, or what was refused."""
+    workflow_id = str(uuid4())
+
+    await start_in_ui(temporal_http_port, workflow_id, wish(world, **change))
+    failure = await failure_in_ui(temporal_http_port, workflow_id)
+
+    assert failure["message"].startswith(sentence)
 
 
 async def test_the_web_ui_starts_a_run(
