@@ -85,10 +85,10 @@ class DuckDbWorkbench:
         self._limits = limits
         self._rules = rules
 
-    async def stage_settlement(self, _scope: RunScope, reports: Sequence[StoredReport]) -> Staged:
+    async def stage_settlement(self, scope: RunScope, reports: Sequence[StoredReport]) -> Staged:
         def work(watch: Watch) -> Staged:
             with self._staging(watch) as (engine, folder):
-                parsed = [_parsed(stored) for stored in reports]
+                parsed = [_parsed(scope, stored) for stored in reports]
                 batches = [(report.batch_number, report.lines) for report in parsed]
                 staged = stage_settlement(engine, folder, batches)
                 totals = tuple(
@@ -235,8 +235,14 @@ class DuckDbWorkbench:
         )
 
 
-def _parsed(stored: StoredReport) -> SettlementReport:
+def _parsed(scope: RunScope, stored: StoredReport) -> SettlementReport:
     report = formats.parse(stored.input.report_format, stored.content)
+    # The gateway refuses such files as well; a proof takes nobody's word for it.
+    if report.provider_account != scope.provider_account:
+        raise ReportFormatError(
+            f"The file is of the account {report.provider_account[:64]!r}, "
+            f"not {scope.provider_account!r}"
+        )
     if report.batch_number != stored.input.batch_number:
         raise ReportFormatError(
             f"The file is report {report.batch_number}, not {stored.input.batch_number}"

@@ -1,12 +1,15 @@
 """Runs from the request to the statement, on a real Temporal, PostgreSQL and ledger."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowFailureError
+from temporalio.exceptions import ApplicationError
 
 from services.kernel.errors import Category, DomainError
-from tests.fakes.recon_client import ReconClient, run_day
+from tests.fakes.recon_client import ReconClient, ask, run_day
 from tests.fakes.recon_world import MONDAY, World
 from vezne.reconciliation.v1.break_pb2 import (
     BREAK_LIFECYCLE_RESOLVED,
@@ -14,7 +17,7 @@ from vezne.reconciliation.v1.break_pb2 import (
     BreakLifecycle,
     Comparison,
 )
-from vezne.reconciliation.v1.run_pb2 import RUN_STATE_PUBLISHED, RunPhase
+from vezne.reconciliation.v1.run_pb2 import RUN_STATE_FAILED, RUN_STATE_PUBLISHED, RunPhase
 from vezne.reconciliation.v1.run_service_pb2 import (
     PROOF_OUTCOME_FAILED,
     PROOF_OUTCOME_HOLDS,
@@ -146,6 +149,78 @@ async def test_a_missing_input_is_incomplete_and_frees_the_date(
     assert again["outcome"] == "STARTED"
     assert again["workflow_id"].endswith("/2026-03-02/rerun-1")
     assert again["verdict"] == "RECONCILED"
+
+
+def of_another_account(content: bytes) -> bytes:
+    """The report, as the provider would write it for another account."""
+    return content.replace(b"settlement/1,main,", b"settlement/1,mian,")
+
+
+def without_tying(content: bytes) -> bytes:
+    """The report with a closing balance to which its lines do not lead."""
+    return content.replace(b"EUR,provider,0.00,9.70", b"EUR,provider,0.00,9.71")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [
+        (of_another_account, "The file is of the account 'mian', not 'main'"),
+        (
+            without_tying,
+            "line 6: The closing balance is not the opening balance plus the lines: 0.01 EUR over",
+        ),
+    ],
+)
+async def test_a_report_that_cannot_be_fails_the_run_with_its_sentence(
+    client: Client,
+    world: World,
+    recon: ReconClient,
+    spoil: Callable[[bytes], bytes],
+    sentence: str,
+) -> None:
+    """A file that the gateway let through and that cannot be ends the run, which says why."""
+    await world.deposit(1)
+    report = world.report(MONDAY)
+    world.gateway.hold(replace(report, content=spoil(report.content)))
+    assert world.gateway.reports[report.report_id].content != report.content
+
+    answer = await ask(client, world)
+    with pytest.raises(WorkflowFailureError) as failed:
+        await client.get_workflow_handle(answer["workflow_id"]).result()
+    run = await recon.get(world, answer["run_id"])
+
+    assert isinstance(failed.value.cause, ApplicationError)
+    assert failed.value.cause.type == "BadInput"
+    assert failed.value.cause.message == (
+        f"{run.failure_message}. The date is free: when this is mended, start "
+        "RequestReconciliation for it again"
+    )
+    assert run.state == RUN_STATE_FAILED
+    assert run.failure_message == f"stage_settlement: {sentence}"
+    assert (await ask(client, world))["outcome"] == "STARTED"
+
+
+async def test_an_opening_balance_that_is_not_the_last_closing_one_is_incomplete(
+    client: Client, world: World, recon: ReconClient
+) -> None:
+    """A report that ties in itself and not to the one before proves nothing: the bridge fails."""
+    await world.deposit(1)
+    world.report(MONDAY)
+    await run_day(client, world)
+    await world.deposit(2)
+    world.closing_minor += 1
+    world.report(TUESDAY)
+
+    answer = await run_day(client, world, TUESDAY)
+    statement = await recon.runs.GetStatement(
+        GetStatementRequest(tenant_id=world.tenant_id, run_id=answer["run_id"])
+    )
+
+    assert answer["verdict"] == "INCOMPLETE"
+    assert answer["incomplete_reasons"] == ["PROOF_FAILED"]
+    bridge = statement.statement.proofs[5]
+    assert bridge.outcome == PROOF_OUTCOME_FAILED
+    assert "The provider's balance of P in EUR: opening: 971 is not 970" in bridge.failures
 
 
 async def test_an_outage_is_waited_out(client: Client, world: World) -> None:
