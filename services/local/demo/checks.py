@@ -21,12 +21,16 @@ async def trial_balance(day: Day, _advance: Advance) -> None:
         GetTrialBalanceRequest(tenant_id=day.tenant)
     )
     day.findings.totals = response.totals
-    for total in response.totals:
-        difference_minor = total.debit_minor - total.credit_minor
+    difference_minor = {
+        total.currency_code: total.debit_minor - total.credit_minor for total in response.totals
+    }
+    for code in CURRENCIES:
+        # A currency that is not in the answer has not been shown to balance.
+        found = difference_minor.get(code)
         day.findings.check(
-            f"the trial balance is zero in {total.currency_code}",
-            holds=difference_minor == 0,
-            detail=f"it is {format_amount(difference_minor, total.currency_code)}",
+            f"the trial balance is zero in {code}",
+            holds=found == 0,
+            detail="it is missing" if found is None else f"it is {format_amount(found, code)}",
         )
 
 

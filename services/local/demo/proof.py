@@ -9,13 +9,16 @@ from vezne.reconciliation.v1.break_service_pb2 import ListBreaksRequest
 from vezne.reconciliation.v1.break_service_pb2_grpc import BreakServiceStub
 from vezne.reconciliation.v1.run_pb2 import VERDICT_BREAKS, Verdict
 from vezne.reconciliation.v1.run_service_pb2 import (
-    PROOF_OUTCOME_FAILED,
+    PROOF_OUTCOME_HOLDS,
+    PROOF_OUTCOME_NOT_APPLICABLE,
+    PROOF_OUTCOME_NOT_MADE,
     GetStatementRequest,
     Proof,
 )
 from vezne.reconciliation.v1.run_service_pb2_grpc import RunServiceStub
 
 _BREAKS_MAX = 200
+_FINE = {PROOF_OUTCOME_HOLDS, PROOF_OUTCOME_NOT_APPLICABLE, PROOF_OUTCOME_NOT_MADE}
 
 Wanted = Callable[[Expected], BreakClass.ValueType]
 
@@ -42,10 +45,10 @@ async def _check(day: Day, wanted: Wanted) -> None:
     )
     day.findings.statement, day.findings.breaks = found.statement, listed.breaks
     date, verdict = day.run.business_date, found.statement.run.verdict
+    outcomes = {proof.proof: proof.outcome for proof in found.statement.proofs}
+    # All that the contract knows are asked for: a proof that is not listed does not hold.
     failed = [
-        Proof.Name(proof.proof)
-        for proof in found.statement.proofs
-        if proof.outcome == PROOF_OUTCOME_FAILED
+        Proof.Name(proof) for proof in Proof.values() if proof and outcomes.get(proof) not in _FINE
     ]
     check = day.findings.check
     check(f"{date}: every proof of the run holds", holds=not failed, detail=", ".join(failed))

@@ -1,12 +1,11 @@
 """The demo: a casino's day, scene by scene, each of them a line of one table."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 import grpc
 
-from services.local.components import COMPONENTS
 from services.local.demo import books, checks, deposits, proof, seeds, settlement, withdrawals
 from services.local.demo.day import Advance, Day, Findings
 from services.local.demo.mock_psp import MockPsp
@@ -72,22 +71,39 @@ SCENES = (
 async def play_day(stack: Stack, step: Step) -> Findings:
     """Play the day on a stack that is up, and return what it ends with.
 
-    A scene whose service is not in the stack's table of components is left out.
-
     Raises:
         StackError: something does not happen, or a service refuses what it must take.
     """
-    there = {component.name for component in COMPONENTS}
+    there = {component.name for component in stack.components}
     async with AsyncExitStack() as doors:
         day = await _begin(stack, doors)
         try:
-            for scene in SCENES:
-                if scene.needs <= there:
-                    with step(scene.text, scene.parts) as advance:
-                        await scene.act(day, advance)
+            await play_scenes(SCENES, day, there, step)
         except grpc.aio.AioRpcError as error:
             raise StackError(f"a service refused: {from_rpc_error(error)}") from error
     return day.findings
+
+
+async def play_scenes(
+    scenes: Sequence[Scene], day: Day, there: Collection[str], step: Step
+) -> None:
+    """Play each scene; one that lacks a part of the stack is a broken promise, never left out.
+
+    Args:
+        scenes: what happens, in order.
+        day: the day so far.
+        there: the names of the components that are up.
+        step: shows each scene.
+    """
+    for scene in scenes:
+        lacking = sorted(scene.needs.difference(there))
+        if lacking:
+            day.findings.check(
+                f"{scene.text}: it is played", holds=False, detail=f"without {', '.join(lacking)}"
+            )
+            continue
+        with step(scene.text, scene.parts) as advance:
+            await scene.act(day, advance)
 
 
 async def _begin(stack: Stack, doors: AsyncExitStack) -> Day:

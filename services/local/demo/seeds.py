@@ -5,6 +5,7 @@ from typing import Any
 
 from services.kernel.movements import MovementKind
 from services.local.demo.day import Advance, Day, Expected, Seed
+from services.local.errors import StackError
 from vezne.reconciliation.v1.break_pb2 import (
     BREAK_CLASS_AMOUNT_UNDER,
     BREAK_CLASS_DUPLICATE_IN_REPORT,
@@ -18,6 +19,9 @@ from vezne.reconciliation.v1.break_pb2 import (
 async def note_seeds(day: Day, _advance: Advance) -> None:
     """Write down what the provider got wrong, from its own books."""
     rows = await day.mock.rows()
+    strays = _strays(rows)
+    if not strays:
+        raise StackError("the provider did not report the payment that nobody made")
     fee_minor: dict[str, int] = {}
     for row in rows:
         # The first row of a movement is the payment itself; what follows is without a fee.
@@ -37,7 +41,7 @@ async def note_seeds(day: Day, _advance: Advance) -> None:
             twice.captured_amount.minor_units,
             fee_minor[twice.provider_object_id],
         ),
-        *(_stray(row) for row in _strays(rows)),
+        *(_stray(row) for row in strays),
     )
 
 
