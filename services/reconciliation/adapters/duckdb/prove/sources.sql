@@ -54,7 +54,7 @@ WITH business_days AS (
     )
     WHERE isodow(day) NOT IN (${weekend}) AND day NOT IN (SELECT day FROM holidays)
 )
-SELECT
+SELECT DISTINCT
     side,
     kind,
     CASE
