@@ -67,9 +67,10 @@ test-integration: setup ## Each service on a real PostgreSQL: ours, or VEZNE_TES
 	$(BIN)/pytest tests/integration tests/contract
 
 .PHONY: bench
-bench: setup ## The benchmarks; figures go to .vezne/bench.json
+bench: setup ## The benchmarks of the three services, on a quiet machine; .vezne/bench.json
 	$(BIN)/python -m tests.bench.ledger.run
 	$(BIN)/python -m tests.bench.psp_gateway.run
+	$(BIN)/python -m tests.bench.reconciliation.run
 
 ##@ Change
 
