@@ -89,7 +89,7 @@ class DepositService(DepositServiceServicer):
                 deposit_id=request.deposit_id,
                 amount=parsing.money(request.amount),
                 requested_by=request.requested_by,
-                comment=request.comment,
+                comment=parsing.text("comment", request.comment),
             )
         )
         return pb.CreateRefundResponse(refund=building.refund(record), replayed=replayed)

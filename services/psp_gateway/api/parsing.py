@@ -100,18 +100,27 @@ def name_of(enum: Any, number: int) -> str:
     return str(enum.Name(number)).removeprefix(prefix)
 
 
+def text(field: str, asked: str) -> str:
+    """Read free text for people.
+
+    Raises:
+        DomainError: INVALID_REQUEST, if it holds NUL, which no database takes.
+    """
+    if "\0" in asked:
+        raise wrong(field, "must not hold NUL")
+    return asked
+
+
 def metadata(asked: Any) -> dict[str, str]:
     """Read a caller's free data.
 
     Raises:
-        DomainError: INVALID_REQUEST, if it is too large.
+        DomainError: INVALID_REQUEST, if it is too large or holds NUL.
     """
-    read = dict(asked)
+    read = {text("metadata", key): text("metadata", value) for key, value in asked.items()}
     size = sum(len(key.encode()) + len(value.encode()) for key, value in read.items())
     if size > _METADATA_BYTES_MAX:
         raise wrong("metadata", "must be at most 2,048 bytes in all")
-    if any("\0" in text for pair in read.items() for text in pair):
-        raise wrong("metadata", "must not hold NUL")
     return read
 
 

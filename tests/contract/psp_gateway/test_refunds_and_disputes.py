@@ -93,7 +93,7 @@ async def test_what_is_no_refund_is_not_found(stack: Stack, deposit: deposit_pb2
 async def test_what_cannot_be_refunded_is_refused(
     stack: Stack, deposit: deposit_pb2.Deposit
 ) -> None:
-    """More than is left and less than a cent; nothing is stored, and the id stays free."""
+    """More than is left, or a wrong shape; nothing is stored, and the id stays free."""
     paid = await stack.pay("greedy", player="dora")
     await stack.deposits.CreateRefund(refund_request("greedy-1", paid.deposit_id, 2_000))
     exceeding = await refusal(
@@ -112,6 +112,9 @@ async def test_what_cannot_be_refunded_is_refused(
     assert exceeding.metadata == {"refundable_minor": "500"}
     assert nothing.reason == "INVALID_REQUEST"
     assert (await refusal(stack.deposits.CreateRefund(anonymous))).fields == ("requested_by",)
+    unwritable = refund_request("greedy-2", paid.deposit_id, 1)
+    unwritable.comment = "a\0b"
+    assert (await refusal(stack.deposits.CreateRefund(unwritable))).fields == ("comment",)
     rest = await stack.deposits.CreateRefund(refund_request("greedy-2", paid.deposit_id, 500))
     assert not rest.replayed
     taken = await stack.deposits.CreateRefund(refund_request("taken", deposit.deposit_id, 100))
