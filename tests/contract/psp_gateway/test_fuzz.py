@@ -10,7 +10,7 @@ from tests.fakes.gateway_rpcs import RPCS, Rpc, World, open_world
 from tests.fakes.gateway_server import Stack
 from tests.fakes.refusals import read
 
-REQUESTS_EACH = 150
+REQUESTS_EACH = 400
 TEXTS = [
     "", "a", "acme", "seed", "mock", "main", "EUR", "JPY", "é", "\0", "a\0b", "\n", "a\n", "%s",
     "';--", "x" * 129, "k" * 5000, "😀", "2026-11-24", "0001-01-01", "9999-12-31",
