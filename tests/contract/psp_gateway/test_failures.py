@@ -62,9 +62,11 @@ async def renamed(databases: Databases, server_url: str) -> AsyncIterator[None]:
                 break
             except asyncpg.ObjectInUseError:
                 await asyncio.sleep(0.01)
-    yield
-    await server.execute(f"ALTER DATABASE {name}_away RENAME TO {name}")
-    await server.close()
+    try:
+        yield
+    finally:
+        await server.execute(f"ALTER DATABASE {name}_away RENAME TO {name}")
+        await server.close()
 
 
 @pytest.mark.parametrize("name", ["CreateDeposit", "CreateWithdrawal"])

@@ -1,5 +1,6 @@
 """OperationsService: what waits for people and what came in, each as it is told and filtered."""
 
+import asyncio
 import hashlib
 from collections.abc import Sequence
 from datetime import timedelta
@@ -21,6 +22,10 @@ async def deposit_id(stack: Stack) -> str:
     words = ["refunded_by_provider"]
     deposit = await stack.pay("unasked", player="anna", words=words, card=False)
     await stack.player_pays(deposit.next_action.redirect.url)
+    # Before the janitor asks the provider: what is known is not applied once more.
+    async with asyncio.timeout(10):
+        while "captured" not in await stack.facts_of(deposit.deposit_id):
+            await asyncio.sleep(0.01)
 
     async def told() -> bool:
         return bool(await exceptions(stack)) and all(
