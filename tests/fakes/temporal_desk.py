@@ -56,9 +56,11 @@ class TemporalDesk(Desk):
                         raise
                     await asyncio.sleep(0.02)
 
-    async def decides(self, withdrawal_id: str, update: Any, person: str, decision_id: str) -> str:
+    async def decides(
+        self, withdrawal_id: str, update: Any, person: str, decision_id: str, comment: str = ""
+    ) -> str:
         """Let a person decide; return the state afterwards, or the reason of the refusal."""
-        decision = PersonsDecision(decision_id=decision_id, decided_by=person)
+        decision = PersonsDecision(decision_id=decision_id, decided_by=person, comment=comment)
         try:
             standing = await self.workflow(withdrawal_id).execute_update(update, decision)
         except WorkflowUpdateFailedError as error:

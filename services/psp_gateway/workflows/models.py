@@ -3,11 +3,15 @@
 A field may be added with a default; none may go, or get another name, while a workflow has it.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 TASK_QUEUE = "psp-gateway"
+
+_ID = re.compile(r"[!-~]{1,128}")
+_COMMENT_LENGTH_MAX = 256
 
 NextStep = Literal["RESERVE", "ASK_RULES", "EXPIRE", "SUBMIT", "GIVE_UP", "ASK_PROVIDER", "NOTHING"]
 """What is to be done about a withdrawal next, as the rules in `domain` name it."""
@@ -76,3 +80,13 @@ class PersonsDecision:
     decided_by: str
     """The person's id; never a name or an address."""
     comment: str = ""
+
+    @property
+    def wrong(self) -> str:
+        """What is wrong with its shape, as a sentence; empty if nothing is."""
+        for name, value in (("decision_id", self.decision_id), ("decided_by", self.decided_by)):
+            if not _ID.fullmatch(value):
+                return f"{name} must be 1 to 128 visible characters without a space"
+        if len(self.comment) > _COMMENT_LENGTH_MAX or "\0" in self.comment:
+            return f"comment must be at most {_COMMENT_LENGTH_MAX} characters, without NUL"
+        return ""

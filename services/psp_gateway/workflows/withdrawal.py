@@ -141,8 +141,8 @@ class WithdrawalWorkflow:
             raise _refused("WITHDRAWAL_NOT_CANCELLABLE", message)
 
     def _is_new(self, decision: PersonsDecision) -> bool:
-        if not decision.decision_id or not decision.decided_by:
-            raise _refused("INVALID_REQUEST", "decision_id and decided_by are needed")
+        if decision.wrong:
+            raise _refused("INVALID_REQUEST", decision.wrong)
         return self._standing is None or decision.decision_id not in self._standing.decision_ids
 
     async def _decide(self, kind: DecisionKind, decision: PersonsDecision) -> Standing:

@@ -104,6 +104,28 @@ async def test_two_approvals_are_two_peoples(desk: TemporalDesk) -> None:
                 )
 
 
+async def test_a_decision_that_no_row_could_hold_is_refused_at_once(desk: TemporalDesk) -> None:
+    """A wrong shape is the caller's to mend: it never becomes a step that is tried for ever."""
+    await desk.fund("p21", 30_000)
+    withdrawal_id = await desk.withdraw("p21", ONE_APPROVER, requested_by="carla")
+    await desk.until_waiting(withdrawal_id, "APPROVALS")
+
+    said = [
+        await desk.decides(withdrawal_id, APPROVE, *wrong)
+        for wrong in (
+            ("", "d-1"),
+            ("boris", ""),
+            ("boris", "d 1"),
+            ("b" * 129, "d-1"),
+            ("boris", "d-1", "NUL \0"),
+            ("boris", "d-1", "x" * 257),
+        )
+    ]
+
+    assert said == ["INVALID_REQUEST"] * 6
+    assert await desk.decides(withdrawal_id, APPROVE, "boris", "d-1", "x" * 256) == "APPROVED"
+
+
 async def test_two_people_who_approve_at_once_are_both_heard(desk: TemporalDesk) -> None:
     """Approvals that come at the same moment are one after the other under the row's lock."""
     await desk.fund("p5", 70_000)
