@@ -1,7 +1,10 @@
 """The order in which facts come decides nothing: stories told in every order."""
 
+import asyncio
 import itertools
 from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -9,8 +12,9 @@ from services.kernel.money import Money
 from services.psp_gateway.domain import facts
 from services.psp_gateway.domain.accounts import PlayerChart
 from services.psp_gateway.domain.exceptions import ExceptionKind
-from services.psp_gateway.domain.machine import Verdict
+from services.psp_gateway.domain.machine import Decision, Verdict
 from services.psp_gateway.domain.objects import (
+    Deposit,
     DepositState,
     Dispute,
     DisputeState,
@@ -19,20 +23,18 @@ from services.psp_gateway.domain.objects import (
     Withdrawal,
     WithdrawalState,
 )
-from tests.fakes.gateway_model import Crash, GatewayModel
 from tests.fakes.gateway_rows import (
     NOW,
     a_deposit,
-    a_dispute,
     a_fact,
-    a_refund,
     a_withdrawal,
     codes,
 )
-from tests.fakes.ledger_model import LedgerModel
-from tests.fakes.provider_news import AT
+from tests.fakes.gateway_world import World, memory_world
+from tests.fakes.troubles import Kind, Trouble
 
 CAPTURED = a_fact(facts.DepositCaptured)
+CASH = PlayerChart("anna", "EUR").cash.path
 IN_PART = Money("EUR", 4_000)
 EUR_20 = Money("EUR", 2_000)
 
@@ -74,42 +76,56 @@ STORIES: dict[str, list[facts.Fact]] = {
 }
 
 
-def _world() -> GatewayModel:
-    """Return a gateway with one of each object, whose player has some cash."""
-    ledger = LedgerModel()
-    ledger.balances[PlayerChart("anna", "EUR").cash.path] = 6_000
-    gateway = GatewayModel(ledger=ledger, now=NOW, at=AT)
-    gateway.rows = {
-        "d-1": a_deposit(DepositState.PROCESSING),
-        "f-1": a_refund(),
-        "f-2": a_refund(refund_id="f-2"),
-        "c-1": a_dispute(),
-        "w-1": a_withdrawal(),
-    }
-    for fact_type in (
-        facts.WithdrawalReserved,
-        facts.WithdrawalAutoApproved,
-        facts.WithdrawalSubmitStarted,
-    ):
-        gateway.bring(a_fact(fact_type))
-    return gateway
+AFTER_COMMIT = Trouble(3)
+"""The process dies when a fact is committed, before the ledger is asked for its posting."""
+
+NewWorld = Callable[[], World]
 
 
-def _tell(gateway: GatewayModel, story: list[facts.Fact]) -> Counter[str]:
+@pytest.fixture
+def new_world() -> Iterator[NewWorld]:
+    """Makes a gateway with one of each object, whose player has some cash."""
+    loop = asyncio.new_event_loop()
+
+    def made() -> World:
+        world = memory_world(NOW, loop)
+        world.ledger.balances[CASH] = 6_000
+        world.run(world.create(a_deposit(DepositState.PROCESSING)))
+        world.run(world.create(a_withdrawal()))
+        for fact_type in (
+            facts.WithdrawalReserved,
+            facts.WithdrawalAutoApproved,
+            facts.WithdrawalSubmitStarted,
+        ):
+            world.decided(a_fact(fact_type))
+        return world
+
+    yield made
+    loop.close()
+
+
+def _brought(world: World, fact: facts.Fact) -> Decision[Any]:
+    return world.decided(fact, deposit_id="d-1")
+
+
+def _only(world: World, kind: type[Any]) -> Any:
+    [row] = world.stored().of(kind)
+    return row
+
+
+def _balances(world: World) -> Counter[str]:
+    return Counter({code: world.ledger.balances[path] for path, code in codes().items()})
+
+
+def _tell(world: World, story: list[facts.Fact]) -> Counter[str]:
     """Bring the facts until none waits any more, twice each; return what the books then say."""
     waiting = list(story)
     for _ in story:
-        waiting = [
-            fact
-            for fact in waiting
-            if (decision := gateway.bring(fact)) and decision.verdict is Verdict.DEFERRED
-        ]
+        waiting = [fact for fact in waiting if _brought(world, fact).verdict is Verdict.DEFERRED]
     assert not waiting
     for fact in story:
-        again = gateway.bring(fact)
-        assert again is not None
-        assert again.verdict is Verdict.IGNORED
-    by_code = {code: gateway.ledger.balances[path] for path, code in codes().items()}
+        assert _brought(world, fact).verdict is Verdict.IGNORED
+    by_code = _balances(world)
     owed = by_code["L1"] + by_code["L7"] + by_code["L9"] - by_code["A7"]
     # What is reserved is the player's too: a failed withdrawal may wait there for its next attempt.
     books = Counter({code: by_code[code] for code in by_code if code[0] in "AXIE" or code > "L3"})
@@ -120,18 +136,51 @@ def _tell(gateway: GatewayModel, story: list[facts.Fact]) -> Counter[str]:
 
 
 @pytest.mark.parametrize("name", STORIES)
-def test_order_decides_nothing(name: str) -> None:
+def test_order_decides_nothing(name: str, new_world: NewWorld) -> None:
     """Invariant 4: in any order, each told twice, the same facts end in the same balances."""
     story = STORIES[name]
-    expected = _tell(_world(), story)
+    expected = _tell(new_world(), story)
 
     for order in itertools.permutations(story):
-        assert _tell(_world(), list(order)) == expected
+        assert _tell(new_world(), list(order)) == expected
 
 
-def test_second_attempt_pays_as_well() -> None:
+@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("name", STORIES)
+def test_trouble_decides_nothing(name: str, kind: Kind, new_world: NewWorld) -> None:
+    """Wherever a process dies or loses the store or ledger, the story ends in the same books."""
+    story = STORIES[name]
+
+    def told(at: int, point: int) -> tuple[Counter[str], bool]:
+        """Tell the story with trouble in one fact; return the books, and whether it came."""
+        world = new_world()
+        world.ledger.balances[PlayerChart("anna", "EUR").receivable.path] = 1_500
+        came = False
+        for number, fact in enumerate(story):
+            trouble = Trouble(point, kind) if number == at else None
+            work = world.bring(fact, deposit_id="d-1")
+            [done] = world.attempted(work, trouble=trouble)
+            came = came or world.troubles.came
+            world.finish()
+            if isinstance(done, BaseException):
+                _brought(world, fact)
+                world.finish()
+            if number == at and not came:
+                break
+        return _balances(world), came
+
+    expected, _ = told(-1, 0)
+    for at in range(len(story)):
+        for point in itertools.count(1):
+            books, came = told(at, point)
+            if not came:
+                break
+            assert books == expected, (story[at], point)
+
+
+def test_second_attempt_pays_as_well(new_world: NewWorld) -> None:
     """Two attempts that both paid are both booked, with one fee, and people are told."""
-    gateway = _world()
+    world = new_world()
     second = a_fact(facts.WithdrawalSubmitStarted, attempt=2)
     story = [
         a_fact(facts.WithdrawalFailed),
@@ -141,138 +190,132 @@ def test_second_attempt_pays_as_well() -> None:
     ]
 
     for fact in story:
-        gateway.bring(fact)
+        _brought(world, fact)
 
-    balances = {code: gateway.ledger.balances[path] for path, code in codes().items()}
+    balances = _balances(world)
     assert balances["A2"] == -10_000
     assert balances["I1"] == 100
     assert (balances["L2"], balances["L5"]) == (0, 0)
     assert balances["L1"] - balances["A7"] == 6_000 - 10_000 - 100
-    row: Withdrawal = gateway.rows["w-1"]
+    row: Withdrawal = _only(world, Withdrawal)
     assert (row.state, row.paid_attempts) == (WithdrawalState.PAID, (1, 2))
-    assert [e.kind for e in gateway.exceptions] == [ExceptionKind.PAID_AFTER_FAILED]
+    assert world.stored().exceptions == [ExceptionKind.PAID_AFTER_FAILED]
 
 
-def test_second_attempt_fails_after_the_first_paid() -> None:
+def test_second_attempt_fails_after_the_first_paid(new_world: NewWorld) -> None:
     """What was put aside for an attempt that is not needed any more is the player's again."""
-    gateway = _world()
+    world = new_world()
     for fact in (
         a_fact(facts.WithdrawalFailed),
         a_fact(facts.WithdrawalSubmitStarted, attempt=2),
         a_fact(facts.WithdrawalPaid),
         a_fact(facts.WithdrawalFailed, attempt=2),
     ):
-        gateway.bring(fact)
+        _brought(world, fact)
 
-    balances = {code: gateway.ledger.balances[path] for path, code in codes().items()}
-    assert gateway.rows["w-1"].state is WithdrawalState.PAID
+    balances = _balances(world)
+    assert _only(world, Withdrawal).state is WithdrawalState.PAID
     assert (balances["L2"], balances["L5"]) == (0, 0)
     assert balances["L1"] - balances["A7"] == 6_000 - 5_000 - 100
 
 
-def test_returns_are_at_most_what_was_paid() -> None:
+def test_returns_are_at_most_what_was_paid(new_world: NewWorld) -> None:
     """More than was paid does not come back: people look, and nothing is booked."""
-    gateway = _world()
-    gateway.bring(a_fact(facts.WithdrawalPaid))
-    gateway.bring(a_fact(facts.WithdrawalReturned, amount=IN_PART))
+    world = new_world()
+    _brought(world, a_fact(facts.WithdrawalPaid))
+    _brought(world, a_fact(facts.WithdrawalReturned, amount=IN_PART))
 
-    decision = gateway.bring(a_fact(facts.WithdrawalReturned, amount=EUR_20, row_id="row_2"))
+    decision = _brought(world, a_fact(facts.WithdrawalReturned, amount=EUR_20, row_id="row_2"))
 
-    assert decision is not None
     assert decision.why == ExceptionKind.RETURN_EXCEEDS_PAID
     assert not decision.postings
 
 
-def test_return_waits_for_its_own_attempt() -> None:
+def test_return_waits_for_its_own_attempt(new_world: NewWorld) -> None:
     """A return of an attempt that is not known to have paid waits, whatever another one did."""
-    gateway = _world()
+    world = new_world()
     for fact in (
         a_fact(facts.WithdrawalFailed),
         a_fact(facts.WithdrawalSubmitStarted, attempt=2),
         a_fact(facts.WithdrawalPaid, attempt=2),
     ):
-        gateway.bring(fact)
+        _brought(world, fact)
 
-    decision = gateway.bring(a_fact(facts.WithdrawalReturned, amount=EUR_20))
+    decision = _brought(world, a_fact(facts.WithdrawalReturned, amount=EUR_20))
 
-    assert decision is not None
     assert decision.verdict is Verdict.DEFERRED
 
 
-def test_posting_that_crashed_holds_up_what_builds_on_it() -> None:
+def test_posting_that_crashed_holds_up_what_builds_on_it(new_world: NewWorld) -> None:
     """A failed capture waits until its capture stands in the ledger, and then finds the review."""
-    gateway = _world()
-    gateway.ledger.closed.add(PlayerChart("anna", "EUR").cash.path)
+    world = new_world()
+    world.ledger.closed.add(CASH)
     failed = a_fact(facts.DepositCaptureFailed)
-    gateway.bring(CAPTURED, Crash.AFTER_COMMIT)
+    world.attempted(world.bring(CAPTURED), trouble=AFTER_COMMIT)
 
-    early = gateway.bring(failed)
-    gateway.finish()
-    gateway.bring(failed)
+    early = _brought(world, failed)
+    world.finish()
+    _brought(world, failed)
 
-    assert early is not None
     assert early.verdict is Verdict.DEFERRED
-    balances = {code: gateway.ledger.balances[path] for path, code in codes().items()}
+    balances = _balances(world)
     assert (balances["A1"], balances["L4"], balances["A7"]) == (0, 0, 0)
-    assert gateway.rows["d-1"].state is DepositState.CAPTURE_FAILED
+    assert _only(world, Deposit).state is DepositState.CAPTURE_FAILED
 
 
-def test_paid_without_attempt_is_for_people() -> None:
+def test_paid_without_attempt_is_for_people(new_world: NewWorld) -> None:
     """A payment of an attempt that we never made is not booked by guess."""
-    decision = _world().bring(a_fact(facts.WithdrawalPaid, attempt=2))
+    decision = _brought(new_world(), a_fact(facts.WithdrawalPaid, attempt=2))
 
-    assert decision is not None
     assert decision.why == ExceptionKind.PAID_WITHOUT_ATTEMPT
 
 
-def test_capture_after_the_end_credits_and_tells() -> None:
+def test_capture_after_the_end_credits_and_tells(new_world: NewWorld) -> None:
     """A deposit that had ended is credited when its money comes, and people are told."""
-    gateway = _world()
-    gateway.bring(a_fact(facts.DepositExpired))
+    world = new_world()
+    _brought(world, a_fact(facts.DepositExpired))
 
-    gateway.bring(CAPTURED)
+    _brought(world, CAPTURED)
 
-    assert gateway.rows["d-1"].state is DepositState.CAPTURED
-    assert gateway.ledger.balances[PlayerChart("anna", "EUR").cash.path] == 6_000 - 5_100 + 5_000
-    assert [e.kind for e in gateway.exceptions] == [ExceptionKind.CAPTURED_AFTER_END]
+    assert _only(world, Deposit).state is DepositState.CAPTURED
+    assert world.ledger.balances[CASH] == 6_000 - 5_100 + 5_000
+    assert world.stored().exceptions == [ExceptionKind.CAPTURED_AFTER_END]
 
 
-def test_another_capture_is_for_people() -> None:
+def test_another_capture_is_for_people(new_world: NewWorld) -> None:
     """A second capture under another id or amount is never credited, and never silent."""
-    gateway = _world()
-    gateway.bring(CAPTURED)
+    world = new_world()
+    _brought(world, CAPTURED)
 
     for more in ({"capture_key": "pi_2"}, {"amount": EUR_20}):
-        decision = gateway.bring(a_fact(facts.DepositCaptured, **more))
-        assert decision is not None
+        decision = _brought(world, a_fact(facts.DepositCaptured, **more))
         assert [e.kind for e in decision.exceptions] == [ExceptionKind.CAPTURE_CONTRADICTED]
         assert not decision.postings
 
 
-def test_refund_of_a_refused_credit_comes_from_review() -> None:
+def test_refund_of_a_refused_credit_comes_from_review(new_world: NewWorld) -> None:
     """What is in review is refunded from there, and goes back there when the refund fails."""
-    gateway = _world()
-    gateway.ledger.closed.add(PlayerChart("anna", "EUR").cash.path)
-    gateway.bring(CAPTURED)
-    gateway.bring(a_fact(facts.RefundAskedFor))
-    row: Refund = gateway.rows["f-1"]
-    assert (row.state, gateway.rows["d-1"].review_minor) == (RefundState.REQUESTED, 3_000)
+    world = new_world()
+    world.ledger.closed.add(CASH)
+    _brought(world, CAPTURED)
+    _brought(world, a_fact(facts.RefundAskedFor))
+    row: Refund = _only(world, Refund)
+    assert (row.state, _only(world, Deposit).review_minor) == (RefundState.REQUESTED, 3_000)
 
-    gateway.bring(a_fact(facts.RefundFailed))
+    _brought(world, a_fact(facts.RefundFailed))
 
-    assert gateway.rows["d-1"].review_minor == 5_000
+    assert _only(world, Deposit).review_minor == 5_000
 
 
-def test_dispute_of_an_unknown_capture_waits() -> None:
+def test_dispute_of_an_unknown_capture_waits(new_world: NewWorld) -> None:
     """A dispute that is heard of before its deposit's capture waits, and is then applied."""
-    gateway = _world()
+    world = new_world()
     withdrawn = a_fact(facts.DisputeFundsWithdrawn)
 
-    early = gateway.bring(withdrawn)
-    gateway.bring(CAPTURED)
-    gateway.bring(withdrawn)
+    early = _brought(world, withdrawn)
+    _brought(world, CAPTURED)
+    _brought(world, withdrawn)
 
-    assert early is not None
     assert early.verdict is Verdict.DEFERRED
-    row: Dispute = gateway.rows["c-1"]
+    row: Dispute = _only(world, Dispute)
     assert (row.state, row.frozen_minor) == (DisputeState.OPEN, 5_000)

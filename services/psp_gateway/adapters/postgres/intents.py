@@ -134,7 +134,7 @@ class PostgresIntents:
 
     async def due(self, now: datetime, limit: int) -> Sequence[Intent]:
         rows = await self._driver.fetch(_DUE, self._tenant_id, now, limit)
-        return [_intent(row) for row in rows]
+        return [intent_of(row) for row in rows]
 
     async def open_through(self, at: ProviderAccount, event_sequence: int) -> bool:
         found = await self._driver.fetchval(
@@ -181,7 +181,8 @@ def _entry(stored: dict[str, Any]) -> Entry:
     return Entry(account, Direction(stored["direction"]), stored["amount_minor"])
 
 
-def _intent(row: asyncpg.Record) -> Intent:
+def intent_of(row: asyncpg.Record) -> Intent:
+    """Read an intent's row."""
     at = movement = None
     if row["provider"]:
         at = ProviderAccount(row["provider"], row["provider_account"])
