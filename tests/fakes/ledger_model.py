@@ -5,7 +5,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from services.psp_gateway.application.ports import Holdings, LedgerRefusedError, Posted
+from services.psp_gateway.application.ports import (
+    Holdings,
+    LedgerRefusedError,
+    LedgerUnavailableError,
+    Posted,
+)
 from services.psp_gateway.domain.accounts import Account, AccountKind, PlayerChart
 from services.psp_gateway.domain.machine import Refusal
 from services.psp_gateway.domain.postings import Direction, Entry, Posting
@@ -44,6 +49,8 @@ class LedgerModel:
     """What was asked for under each request id."""
     looks: dict[str, list[int]] = field(default_factory=dict)
     """What was read of each player's cash, in order, since somebody cleared it."""
+    is_away: bool = False
+    """Whether it takes no postings now."""
     after_look: Callable[[str], None] | None = None
     """Called when somebody has read what a player has: it may be stale before he uses it."""
 
@@ -63,6 +70,8 @@ class LedgerModel:
 
     async def post(self, request: bytes) -> Posted | Refusal:
         """Book what is asked for, or say why not; the same request id gets the same answer."""
+        if self.is_away:
+            raise LedgerUnavailableError("It is away")
         asked = json.loads(request)
         request_id = asked["request_id"]
         known = self.asked.get(request_id, request)

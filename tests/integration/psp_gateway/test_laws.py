@@ -50,7 +50,7 @@ def test_laws_on_postgres(engine: AsyncEngine, loop: asyncio.AbstractEventLoop) 
     run_state_machine_as_test(
         lambda: GatewayLaws(new_world),
         settings=settings(
-            max_examples=8,
+            max_examples=20,
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=list(HealthCheck),

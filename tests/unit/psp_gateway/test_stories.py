@@ -4,6 +4,7 @@ import asyncio
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from services.psp_gateway.domain.objects import (
     Withdrawal,
     WithdrawalState,
 )
+from tests.fakes.gateway_checks import check_bookkeeping
 from tests.fakes.gateway_rows import (
     NOW,
     a_deposit,
@@ -125,7 +127,11 @@ def _tell(world: World, story: list[facts.Fact]) -> Counter[str]:
     assert not waiting
     for fact in story:
         assert _brought(world, fact).verdict is Verdict.IGNORED
-    by_code = _balances(world)
+    return _summed(_balances(world))
+
+
+def _summed(by_code: Counter[str]) -> Counter[str]:
+    """Return the balances with those of a player as one: which of his accounts is his affair."""
     owed = by_code["L1"] + by_code["L7"] + by_code["L9"] - by_code["A7"]
     # What is reserved is the player's too: a failed withdrawal may wait there for its next attempt.
     books = Counter({code: by_code[code] for code in by_code if code[0] in "AXIE" or code > "L3"})
@@ -145,37 +151,114 @@ def test_order_decides_nothing(name: str, new_world: NewWorld) -> None:
         assert _tell(new_world(), list(order)) == expected
 
 
+def _in_debt(new_world: NewWorld) -> World:
+    """Return a world whose player owes something from before: a credit pays of it."""
+    world = new_world()
+    world.ledger.balances[PlayerChart("anna", "EUR").receivable.path] = 1_500
+    return world
+
+
+def _ended(world: World, story: list[facts.Fact]) -> Counter[str]:
+    """Finish everything, bring what is not in yet, and return the balances."""
+    for _ in story:
+        world.finish()
+        check_bookkeeping(world.stored(), world.ledger)
+        for fact in story:
+            _brought(world, fact)
+    return _balances(world)
+
+
+def _points(tell: Callable[[int], World]) -> Iterator[tuple[int, World]]:
+    """Yield what came of trouble at each point, until there is none left."""
+    for point in itertools.count(1):
+        world = tell(point)
+        if not world.troubles.came:
+            return
+        yield point, world
+
+
 @pytest.mark.parametrize("kind", Kind)
 @pytest.mark.parametrize("name", STORIES)
 def test_trouble_decides_nothing(name: str, kind: Kind, new_world: NewWorld) -> None:
     """Wherever a process dies or loses the store or ledger, the story ends in the same books."""
     story = STORIES[name]
+    expected = _ended(_in_debt(new_world), story)
 
-    def told(at: int, point: int) -> tuple[Counter[str], bool]:
-        """Tell the story with trouble in one fact; return the books, and whether it came."""
-        world = new_world()
-        world.ledger.balances[PlayerChart("anna", "EUR").receivable.path] = 1_500
-        came = False
-        for number, fact in enumerate(story):
-            trouble = Trouble(point, kind) if number == at else None
+    for at, fact in enumerate(story):
+
+        def tell(point: int, at: int = at, fact: facts.Fact = fact) -> World:
+            world = _in_debt(new_world)
+            for before in story[:at]:
+                _brought(world, before)
             work = world.bring(fact, deposit_id="d-1")
-            [done] = world.attempted(work, trouble=trouble)
-            came = came or world.troubles.came
-            world.finish()
-            if isinstance(done, BaseException):
-                _brought(world, fact)
-                world.finish()
-            if number == at and not came:
-                break
-        return _balances(world), came
+            world.attempted(work, trouble=Trouble(point, kind))
+            return world
 
-    expected, _ = told(-1, 0)
-    for at in range(len(story)):
-        for point in itertools.count(1):
-            books, came = told(at, point)
-            if not came:
-                break
-            assert books == expected, (story[at], point)
+        for point, world in _points(tell):
+            assert _ended(world, story) == expected, (fact, point)
+        for point, world in _points(tell):
+            # Nobody has finished it yet when the next facts come: they may take his cash first.
+            for later in story[at + 1 :]:
+                _brought(world, later)
+                check_bookkeeping(world.stored(), world.ledger)
+            assert _summed(_ended(world, story)) == _summed(expected), (fact, point)
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_trouble_of_the_janitor_decides_nothing(name: str, new_world: NewWorld) -> None:
+    """A janitor that dies or loses the ledger leaves the rest to its next round, in order."""
+    story = STORIES[name]
+    expected = _ended(_in_debt(new_world), story)
+
+    for at, kind in itertools.product(range(len(story)), Kind):
+
+        def tell(point: int, at: int = at, kind: Kind = kind) -> World:
+            world = _in_debt(new_world)
+            for before in story[:at]:
+                _brought(world, before)
+            world.ledger.is_away = True
+            _brought(world, story[at])
+            world.ledger.is_away = False
+            world.now += timedelta(minutes=1)
+            round_ = world.janitor.finish_intents(world.tenant_id, 200)
+            world.attempted(round_, trouble=Trouble(point, kind))
+            return world
+
+        for point, world in _points(tell):
+            check_bookkeeping(world.stored(), world.ledger)
+            assert _ended(world, story) == expected, (story[at], point)
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_two_at_once_are_one_after_the_other(name: str, new_world: NewWorld) -> None:
+    """Two facts that race end as they would in one order or the other, and so does one twice."""
+    story = STORIES[name]
+
+    for at, (one, other) in enumerate(itertools.pairwise([story[0], *story])):
+        ends = []
+        for order in ((one, other), (other, one)):
+            world = _in_debt(new_world)
+            for fact in (*story[:at], *order):
+                _brought(world, fact)
+            ends.append(_ended(world, story))
+
+        for turns in range(30):
+            world = _in_debt(new_world)
+            for fact in story[:at]:
+                _brought(world, fact)
+            both = [world.bring(fact, deposit_id="d-1") for fact in (one, other)]
+            world.attempted(*both, turns=turns)
+            assert _ended(world, story) in ends, (one, other, turns)
+
+
+def test_credit_pays_what_is_owed(new_world: NewWorld) -> None:
+    """What a player is credited with pays what he owes first."""
+    world = _in_debt(new_world)
+
+    _brought(world, CAPTURED)
+
+    balances = _balances(world)
+    assert (balances["A7"], balances["L1"]) == (0, 6_000 - 5_100 + 5_000 - 1_500)
 
 
 def test_second_attempt_pays_as_well(new_world: NewWorld) -> None:
