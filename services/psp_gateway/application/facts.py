@@ -249,37 +249,42 @@ class Facts:
     async def _asked_for(self, tenant_id: str, intent: Intent) -> Sequence[Intent] | None:
         """Ask the ledger for one posting; return what is to be asked for instead, if it refused.
 
-        None: it refused, and whoever answers that is somebody else.
+        None: it refused, and somebody else answers that; or what comes with it must wait.
         """
         accounts = [entry.account for entry in intent.posting.entries]
         await self._accounts.ensure(tenant_id, accounts)
         outcome = await self._ledger.post(intent.request)
         if isinstance(outcome, Refusal):
             return await self._refused(tenant_id, intent, outcome)
-        await self._posted(tenant_id, intent, outcome)
-        return ()
+        return () if await self._posted(tenant_id, intent, outcome) else None
 
-    async def _posted(self, tenant_id: str, intent: Intent, posted: Posted) -> None:
+    async def _posted(self, tenant_id: str, intent: Intent, posted: Posted) -> bool:
+        """Mark an intent whose posting stands; return whether it is done with."""
         # Before the intent is marked: if we die in between, the janitor gets the same answer.
-        await self._recover(tenant_id, intent, posted)
+        if not await self._recover(tenant_id, intent, posted):
+            return False
         async with self._store.open(tenant_id) as unit:
             await unit.intents.finish(
                 intent, IntentState.POSTED, self._clock(), ledger_sequence=posted.sequence
             )
             await unit.commit()
+        return True
 
-    async def _recover(self, tenant_id: str, intent: Intent, posted: Posted) -> None:
-        """Let what a player was credited with pay what he owes."""
+    async def _recover(self, tenant_id: str, intent: Intent, posted: Posted) -> bool:
+        """Let what a player was credited with pay what he owes; return False if that must wait.
+
+        It does while the ledger has not answered for a recovery before it.
+        """
         if intent.posting.kind not in _CREDITS:
-            return
+            return True
         credit = next((e for e in intent.posting.entries if "/cash/" in e.account.path), None)
         if credit is None:
-            return
+            return True
         player_id = credit.account.path.split("/")[2]
         of = PlayerChart(player_id, credit.account.currency_code)
         if not await self._ledger.receivable_minor(tenant_id, of):
-            return
-        await self.bring(
+            return True
+        brought = await self.bring(
             News(
                 tenant_id=tenant_id,
                 fact=facts.ReceivableRecovered(
@@ -293,6 +298,7 @@ class Facts:
                 origin=Origin(FactSource.LEDGER),
             )
         )
+        return brought.verdict is not Verdict.DEFERRED
 
     async def _refused(
         self, tenant_id: str, intent: Intent, refusal: Refusal

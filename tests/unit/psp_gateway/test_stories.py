@@ -261,6 +261,26 @@ def test_credit_pays_what_is_owed(new_world: NewWorld) -> None:
     assert (balances["A7"], balances["L1"]) == (0, 6_000 - 5_100 + 5_000 - 1_500)
 
 
+def test_credit_pays_although_the_recovery_before_it_is_unfinished(new_world: NewWorld) -> None:
+    """Wherever one credit's recovery was left, that of the next credit is not lost."""
+    second = a_fact(facts.DepositCaptured, object_id="d-2", capture_key="pi_2")
+
+    def tell(point: int) -> World:
+        world = new_world()
+        world.ledger.balances[PlayerChart("anna", "EUR").receivable.path] = 9_000
+        row = a_deposit(DepositState.PROCESSING, deposit_id="d-2", reference="r-2")
+        world.run(world.create(row))
+        world.attempted(world.bring(CAPTURED), trouble=Trouble(point))
+        return world
+
+    for point, world in _points(tell):
+        _brought(world, second)
+        world.finish()
+        _brought(world, CAPTURED)
+        world.finish()
+        assert _balances(world)["A7"] == 0, point
+
+
 def test_second_attempt_pays_as_well(new_world: NewWorld) -> None:
     """Two attempts that both paid are both booked, with one fee, and people are told."""
     world = new_world()
