@@ -2,7 +2,7 @@
 
 A unit of work reads what was committed and what it has written itself; without `commit` it has
 changed nothing. What is locked stays so until the unit ends, and a key that is taken refuses.
-`tests/integration/psp_gateway/test_store.py` and the laws hold the same of PostgreSQL.
+`tests/integration/psp_gateway/test_store.py` holds both to the same.
 """
 
 import asyncio
