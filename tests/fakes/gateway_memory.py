@@ -56,6 +56,10 @@ class KeyTakenError(Exception):
     """A row with this key is there: a use case that meets it is wrong."""
 
 
+class LockMissingError(Exception):
+    """A row is written without its lock: a use case that does it is wrong."""
+
+
 class DeadlockError(Exception):
     """Units wait for each other's locks: a use case that meets it is wrong."""
 
@@ -147,9 +151,20 @@ class MemoryUnit:
         self._writes.clear()
 
     async def lock(self, *key: Any) -> Any:
-        """Lock a row until the unit ends, and return it."""
+        """Lock a row until the unit ends, and return it; where there is none nothing is locked."""
+        return await self.claim(*key) if self.read(key) is not None else None
+
+    async def claim(self, *key: Any) -> Any:
+        """Let nobody else write under a key until the unit ends; return the row, if there is one.
+
+        So does a unique index: who comes second waits for the first, and finds its row.
+        """
         await self._store.lock(self, key)
         return self.read(key)
+
+    def holds(self, key: Key) -> bool:
+        """Return whether this unit holds a key."""
+        return self._store.owners.get(key) is self
 
     def read(self, key: Key) -> Any:
         """Return a row, as this unit sees it."""
@@ -160,9 +175,9 @@ class MemoryUnit:
         """Write a row."""
         self._writes[key[0]][key] = value
 
-    def insert(self, key: Key, value: Any) -> None:
+    async def insert(self, key: Key, value: Any) -> None:
         """Write a row whose key is free."""
-        if self.read(key) is not None:
+        if await self.claim(*key) is not None:
             raise KeyTakenError(f"{key} is taken")
         self.write(key, value)
 
@@ -228,13 +243,17 @@ class MemoryObjects(_Part):
         return sum(one.amount.minor_units for one in refunds if one.state not in _NOT_REFUNDED)
 
     async def insert_deposit(self, new: NewDeposit, now: datetime) -> None:
-        self.unit.insert(("deposit", new.deposit.deposit_id), new.deposit)
+        await self.unit.insert(("deposit", new.deposit.deposit_id), new.deposit)
 
     async def insert_withdrawal(self, new: NewWithdrawal, now: datetime) -> None:
-        self.unit.insert(("withdrawal", new.withdrawal.withdrawal_id), new.withdrawal)
+        await self.unit.insert(("withdrawal", new.withdrawal.withdrawal_id), new.withdrawal)
 
     async def save(self, row: StoredRow, event_sequence: int, now: datetime) -> None:
-        self.unit.write(_key_of(row), row)
+        key = _key_of(row)
+        if self.unit.read(key) is not None and not self.unit.holds(key):
+            raise LockMissingError(f"{key} is written by one who has not locked it")
+        await self.unit.claim(*key)
+        self.unit.write(key, row)
 
     # What is kept for people: no use case reads it back through a unit of work.
 
@@ -263,7 +282,7 @@ class MemoryObjects(_Part):
         movement_key: str,
         opened_at: datetime,
     ) -> None:
-        self.unit.insert(("round", dispute_id, round_number), (withdrawn, movement_key))
+        await self.unit.insert(("round", dispute_id, round_number), (withdrawn, movement_key))
 
     async def end_round(
         self,
@@ -289,18 +308,18 @@ class MemoryHistory(_Part):
     async def append(
         self, events: Sequence[Event], at: ProviderAccount | None, origin: Origin, now: datetime
     ) -> int:
-        last: int = await self.unit.lock("head") or 0
+        last: int = await self.unit.claim("head") or 0
         for event in events:
             last += 1
-            self.unit.insert(("event", last), event)
+            await self.unit.insert(("event", last), event)
             if not event.refusal:
                 known = ("known", event.object_type, event.object_id, event.fact)
-                self.unit.insert(known, last)
+                await self.unit.insert(known, last)
         self.unit.write(("head",), last)
         return last
 
     async def lock_head(self) -> None:
-        await self.unit.lock("head")
+        await self.unit.claim("head")
 
 
 class MemoryIntents(_Part):
@@ -318,7 +337,7 @@ class MemoryIntents(_Part):
     ) -> None:
         for position, intent in enumerate(intents):
             row = StoredIntent(intent, IntentState.OPEN, position, next_attempt_at)
-            self.unit.insert(_intent_key(intent), row)
+            await self.unit.insert(_intent_key(intent), row)
 
     async def lock_open(self, intent: Intent) -> bool:
         row = await self.unit.lock(*_intent_key(intent))
@@ -374,9 +393,9 @@ class MemoryAttempts(_Part):
 
     async def add(self, attempt: NewAttempt, now: datetime) -> None:
         key = ("attempt", attempt.object_type, attempt.object_id, attempt.number)
-        self.unit.insert(key, attempt)
+        await self.unit.insert(key, attempt)
         identity = Identity(attempt.object_type, attempt.object_id, attempt.number)
-        self.unit.insert(("reference", attempt.at, attempt.reference), identity)
+        await self.unit.insert(("reference", attempt.at, attempt.reference), identity)
 
     async def claim(
         self, object_type: ObjectType, object_id: str, now: datetime, until: datetime
@@ -419,8 +438,7 @@ class MemoryAttempts(_Part):
         self, at: ProviderAccount, provider_object_id: str, identity: Identity
     ) -> Identity:
         key = ("identity", at, identity.object_type, provider_object_id)
-        # As a unique index does: who comes second waits for the first, and finds its row.
-        held: Identity = await self.unit.lock(*key) or identity
+        held: Identity = await self.unit.claim(*key) or identity
         self.unit.write(key, held)
         return held
 
@@ -431,7 +449,7 @@ class MemoryRequests(_Part):
     async def remember(
         self, request_id: str, method: str, request_hash: bytes, object_id: str, now: datetime
     ) -> bool:
-        if await self.unit.lock("request", request_id) is not None:
+        if await self.unit.claim("request", request_id) is not None:
             return False
         self.unit.write(("request", request_id), object_id)
         return True

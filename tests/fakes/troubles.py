@@ -27,6 +27,9 @@ from services.psp_gateway.domain.accounts import Account, PlayerChart
 from services.psp_gateway.domain.machine import Refusal
 from services.psp_gateway.domain.postings import Posting
 
+_PAUSES = (0, 0, 1, 3, 12)
+"""How many turns the others may have at a point: none, or enough to come to their end."""
+
 
 class ProcessDiedError(BaseException):
     """The process ends here: nothing of it may catch this."""
@@ -65,7 +68,7 @@ class Troubles:
     async def point(self, unreachable: Exception) -> None:
         """Pass a point, or not."""
         # Others may run here, which is where an await is dangerous.
-        for _ in range(self.turns.randrange(4) if self.turns else 0):
+        for _ in range(self.turns.choice(_PAUSES) if self.turns else 0):
             await asyncio.sleep(0)
         self.passed += 1
         if self.coming and self.coming.point == self.passed:

@@ -81,6 +81,7 @@ async def _waits(task: asyncio.Task[object]) -> bool:
 async def test_a_unit_that_is_left_has_changed_nothing(store: GatewayStore) -> None:
     """Without a commit neither row nor event nor number is kept."""
     async with store.open(TENANT) as unit:
+        await unit.objects.lock_deposit(DEPOSIT_ID)
         first = await _append(unit, "left")
         await unit.objects.save(
             a_deposit(DepositState.PROCESSING, deposit_id=DEPOSIT_ID), first, NOW
