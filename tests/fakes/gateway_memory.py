@@ -332,6 +332,11 @@ class MemoryIntents(_Part):
             if key[1:3] == (object_type, object_id)
         )
 
+    async def decided_through(self, object_type: ObjectType, object_id: str) -> int:
+        intents = self.unit.all("intent").items()
+        of = [row for key, row in intents if key[1:3] == (object_type, object_id)]
+        return max((row.intent.event_sequence for row in of), default=0)
+
     async def add(
         self, intents: Sequence[Intent], next_attempt_at: datetime, now: datetime
     ) -> None:

@@ -127,6 +127,14 @@ async def postings_stand(unit: GatewayUnit, subject: Subject, deposit_id: str) -
     return not await unfinished(subject.object_type, subject.object_id, subject.row_id)
 
 
+async def decided_through(unit: GatewayUnit, subject: Subject, deposit_id: str) -> int:
+    """Return the event sequence of the last posting of the object, and of its deposit."""
+    through = await unit.intents.decided_through(subject.object_type, subject.object_id)
+    if not deposit_id:
+        return through
+    return max(through, await unit.intents.decided_through(ObjectType.DEPOSIT, deposit_id))
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """What is seen of an object without a lock."""
@@ -135,25 +143,29 @@ class Seen:
     """The accounts of the player whose money it is; None if nobody's, or if it is not there."""
     stands: bool = True
     """Whether all its postings stand: what the ledger says of the player then counts them."""
+    through: int = 0
+    """The event sequence of the last of them."""
 
 
 async def look(unit: GatewayUnit, subject: Subject) -> Seen:
     """Look at an object before anything is locked."""
+    deposit_id = ""
     match subject.object_type:
         case ObjectType.PROVIDER_ACCOUNT:
             return Seen()
         case ObjectType.PLAYER:
             chart: PlayerChart | None = PlayerChart(subject.object_id, subject.currency_code)
-            return Seen(chart, await postings_stand(unit, subject, ""))
         case ObjectType.REFUND | ObjectType.DISPUTE:
             known = await unit.objects.deposit_of(subject.object_type, subject.object_id)
             deposit_id = known or subject.deposit_id
             chart = None
             if deposit_id:
                 chart = await unit.objects.player_of(ObjectType.DEPOSIT, deposit_id)
-            return Seen(chart, await postings_stand(unit, subject, deposit_id))
-    chart = await unit.objects.player_of(subject.object_type, subject.object_id)
-    return Seen(chart, await postings_stand(unit, subject, ""))
+        case ObjectType.DEPOSIT | ObjectType.WITHDRAWAL:
+            chart = await unit.objects.player_of(subject.object_type, subject.object_id)
+    # First how far it goes: what is decided after that is noticed under the lock.
+    through = await decided_through(unit, subject, deposit_id)
+    return Seen(chart, await postings_stand(unit, subject, deposit_id), through)
 
 
 def decide(  # noqa: PLR0911 - one case a machine.

@@ -18,6 +18,7 @@ from services.psp_gateway.application.deciding import (
     Subject,
     answer,
     decide,
+    decided_through,
     lock,
     look,
     postings_stand,
@@ -111,6 +112,8 @@ class _Before:
 
     holdings: Holdings = _NOTHING
     stands: bool = True
+    through: int | None = None
+    """The last posting of the object that it counts; None where nobody had to look."""
 
 
 class Facts:
@@ -193,10 +196,14 @@ class Facts:
         self, unit: GatewayUnit, subject: Subject, rows: Rows, fact: Fact, before: "_Before"
     ) -> Situation:
         deposit_id = rows.deposit.deposit_id if rows.deposit else ""
+        stands = before.stands and await postings_stand(unit, subject, deposit_id)
+        if stands and before.through is not None:
+            # What was decided since then may have brought the player something: look again.
+            stands = before.through == await decided_through(unit, subject, deposit_id)
         return Situation(
             now=self._clock(),
             known=await unit.history.is_known(subject.object_type, subject.object_id, fact.key),
-            posted=before.stands and await postings_stand(unit, subject, deposit_id),
+            posted=stands,
             cash_minor=before.holdings.cash_minor,
             receivable_minor=before.holdings.receivable_minor,
         )
@@ -211,8 +218,9 @@ class Facts:
         async with self._store.open(news.tenant_id) as unit:
             seen = await look(unit, subject)
         if seen.chart is None or not seen.stands:
-            return _Before(stands=seen.stands)
-        return _Before(await self._ledger.holdings(news.tenant_id, seen.chart))
+            return _Before(stands=seen.stands, through=seen.through)
+        holdings = await self._ledger.holdings(news.tenant_id, seen.chart)
+        return _Before(holdings, through=seen.through)
 
     async def _write(
         self, unit: GatewayUnit, news: News, subject: Subject, decision: Decision[Any]

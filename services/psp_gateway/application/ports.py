@@ -260,6 +260,10 @@ class IntentRows(Protocol):
         """Return whether a posting of this object (and row of it) is not in the ledger yet."""
         ...
 
+    async def decided_through(self, object_type: ObjectType, object_id: str) -> int:
+        """Return the event sequence of the last posting of an object; 0 if it has none."""
+        ...
+
     async def add(
         self, intents: Sequence[Intent], next_attempt_at: datetime, now: datetime
     ) -> None:

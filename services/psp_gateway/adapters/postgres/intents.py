@@ -20,6 +20,11 @@ WHERE tenant_id = $1 AND object_type = $2 AND object_id = $3 AND state IN ('OPEN
 LIMIT 1
 """
 
+_DECIDED_THROUGH = """
+SELECT coalesce(max(event_sequence), 0) FROM psp_gateway.posting_intents
+WHERE tenant_id = $1 AND object_type = $2 AND object_id = $3
+"""
+
 _INSERT = """
 INSERT INTO psp_gateway.posting_intents (tenant_id, object_type, object_id, fact, number, row_id,
     event_sequence, event_position, kind, entries, effective_time, provider, provider_account,
@@ -84,6 +89,11 @@ class PostgresIntents:
             _UNFINISHED, self._tenant_id, object_type, object_id, row_id
         )
         return found is not None
+
+    async def decided_through(self, object_type: ObjectType, object_id: str) -> int:
+        return int(
+            await self._driver.fetchval(_DECIDED_THROUGH, self._tenant_id, object_type, object_id)
+        )
 
     async def add(
         self, intents: Sequence[Intent], next_attempt_at: datetime, now: datetime
