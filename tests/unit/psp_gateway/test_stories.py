@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from services.kernel.money import Money
+from services.psp_gateway.application.records import IntentState
 from services.psp_gateway.domain import facts
 from services.psp_gateway.domain.accounts import PlayerChart
 from services.psp_gateway.domain.exceptions import ExceptionKind
@@ -39,6 +40,7 @@ CAPTURED = a_fact(facts.DepositCaptured)
 CASH = PlayerChart("anna", "EUR").cash.path
 IN_PART = Money("EUR", 4_000)
 EUR_20 = Money("EUR", 2_000)
+EUR_10 = Money("EUR", 1_000)
 
 STORIES: dict[str, list[facts.Fact]] = {
     "deposit that fails after it was captured": [
@@ -69,6 +71,10 @@ STORIES: dict[str, list[facts.Fact]] = {
         a_fact(facts.WithdrawalReturned, amount=EUR_20),
         a_fact(facts.WithdrawalReturned, amount=EUR_20, row_id="row_2"),
         a_fact(facts.WithdrawalCost),
+    ],
+    "debt that two people write off": [
+        a_fact(facts.ReceivableWrittenOff, amount=EUR_10),
+        a_fact(facts.ReceivableWrittenOff, amount=EUR_10, decision_id="x-2"),
     ],
     "sweep that comes back from the bank": [
         a_fact(facts.SweepSent, row_id="sw_1"),
@@ -280,6 +286,36 @@ def test_credit_pays_although_the_recovery_before_it_is_unfinished(new_world: Ne
         _brought(world, CAPTURED)
         world.finish()
         assert _balances(world)["A7"] == 0, point
+
+
+def test_refusal_is_answered_with_what_is_there_now(new_world: NewWorld) -> None:
+    """What the player spent after somebody looked is owed, and no more than that."""
+    world = new_world()
+    _brought(world, CAPTURED)
+
+    def spends(_player_id: str) -> None:
+        world.ledger.balances[CASH] = 3_000
+
+    world.ledger.after_look = spends
+    _brought(world, a_fact(facts.DepositCaptureFailed))
+
+    balances = _balances(world)
+    assert (balances["A1"], balances["L1"], balances["A7"]) == (0, 0, 2_000)
+
+
+def test_posting_that_nobody_answers_for_holds_up_the_next(new_world: NewWorld) -> None:
+    """A refusal that only a person can answer is told, and what builds on it is not asked for."""
+    world = new_world()
+    _brought(world, CAPTURED)
+    [available] = [path for path, code in codes().items() if code == "A2"]
+    world.ledger.closed.add(available)
+
+    _brought(world, a_fact(facts.DisputeFundsWithdrawn))
+
+    withdrawn, freeze = world.stored().intents[-2:]
+    assert (withdrawn.state, freeze.state) == (IntentState.BLOCKED, IntentState.OPEN)
+    assert freeze.intent.posting.request_id not in world.ledger.asked
+    assert world.stored().exceptions == [ExceptionKind.POSTING_REFUSED]
 
 
 def test_second_attempt_pays_as_well(new_world: NewWorld) -> None:
