@@ -80,6 +80,10 @@ class LedgerModel:
             return self.refused[request_id]
         if request_id not in self.booked:
             entries = [self._entry(*one) for one in asked["entries"]]
+            sums: Counter[str] = Counter()
+            for entry in entries:
+                sums[entry.account.currency_code] += entry.signed_minor
+            assert not any(sums.values()), f"{request_id} does not balance"
             self.asked[request_id] = request
             after = Counter(self.balances)
             refusal = next(filter(None, (self._judge(one, after) for one in entries)), None)
