@@ -328,7 +328,8 @@ def _fee(
         fact,
         dispute,
         dispute.state,
-        amount=dispute.amount,
+        # A fixed sum of the contract, whatever is disputed.
+        amount=None,
         kind=MovementKind.DISPUTE_FEE,
         at=at,
         expense=HouseChart(at.currency_code).dispute_fees,

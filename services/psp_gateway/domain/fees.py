@@ -36,7 +36,7 @@ def charged(
         fact: the fee.
         row: of the object.
         state: of the object.
-        amount: what was charged for; None if the object has no amount yet.
+        amount: what was charged for; None if the fee may well be larger, as that of a dispute.
         kind: the movement that the fee is.
         at: the provider account, in the currency of the object.
         expense: X1, X2 or X4.
@@ -44,7 +44,7 @@ def charged(
         situation: bounds the effective time.
     """
     if fact.fee.currency_code != at.currency_code:
-        detail = f"A fee of {fact.fee} for {amount}"
+        detail = f"A fee of {fact.fee} for what is in {at.currency_code}"
         return exceptional(row, ExceptionKind.AMOUNT_DIFFERS, detail)
     posted = draft(
         fact,
