@@ -65,6 +65,21 @@ class MovementKind(StrEnum):
     """A line of a type that we do not know; never dropped."""
 
 
+SIGN_OF: dict[MovementKind, int] = {
+    MovementKind.CAPTURE: 1,
+    MovementKind.CAPTURE_FAILURE: -1,
+    MovementKind.REFUND: -1,
+    MovementKind.REFUND_FAILURE: 1,
+    MovementKind.DISPUTE: -1,
+    MovementKind.DISPUTE_REVERSAL: 1,
+    MovementKind.WITHDRAWAL: -1,
+    MovementKind.WITHDRAWAL_RETURN: 1,
+    MovementKind.ROLLING_RESERVE: -1,
+    MovementKind.ROLLING_RESERVE_RELEASE: 1,
+    MovementKind.TOP_UP: 1,
+}
+"""The sign of a movement's gross amount at the provider; the rest may have either."""
+
 FEE_OF: dict[MovementKind, MovementKind] = {
     MovementKind.CAPTURE: MovementKind.CAPTURE_FEE,
     MovementKind.CAPTURE_FAILURE: MovementKind.CAPTURE_FEE,

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from services.kernel.money import Money
+from services.kernel.movements import MovementKind
 from services.psp_gateway.domain import facts
 from services.psp_gateway.domain.accounts import HouseChart, PlayerChart, ProviderChart
 from services.psp_gateway.domain.machine import Decision, Situation
@@ -163,6 +164,7 @@ _PLAUSIBLE = {
     "attempt": 1,
     "round_number": 1,
     "row_id": "row_1",
+    "movement_kind": MovementKind.CAPTURE,
     "movement_key": "mv_1",
     "capture_key": "pi_1",
     "failure_key": "pi_1f",

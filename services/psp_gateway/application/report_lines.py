@@ -10,7 +10,7 @@ from typing import Any
 
 from services.formats.report import ReportLine
 from services.kernel.money import Money
-from services.kernel.movements import MovementKind
+from services.kernel.movements import FEE_OF, SIGN_OF, MovementKind
 from services.psp_gateway.application.providers import Connection
 from services.psp_gateway.application.records import Identity
 from services.psp_gateway.domain import facts
@@ -41,7 +41,7 @@ OBJECT_OF = {
 }
 """Whose money a line moves; a kind that is not here is for a person."""
 
-_FEE_KINDS = frozenset({K.CAPTURE_FEE, K.REFUND_FEE, K.DISPUTE_FEE, K.WITHDRAWAL_FEE})
+_FEE_KINDS = frozenset(FEE_OF.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +81,7 @@ def facts_of(
 
 
 def _has_wrong_sign(line: ReportLine) -> bool:
-    incoming = {K.CAPTURE, K.REFUND_FAILURE, K.DISPUTE_REVERSAL, K.WITHDRAWAL_RETURN, K.TOP_UP}
-    outgoing = {K.CAPTURE_FAILURE, K.REFUND, K.DISPUTE, K.WITHDRAWAL, K.ROLLING_RESERVE}
-    if line.kind in incoming or line.kind is K.ROLLING_RESERVE_RELEASE:
-        return line.gross_minor <= 0
-    return line.kind in outgoing and line.gross_minor >= 0
+    return line.kind in SIGN_OF and line.gross_minor * SIGN_OF[line.kind] <= 0
 
 
 def _common(line: ReportLine, ours: Identity) -> dict[str, Any]:
@@ -108,7 +104,7 @@ def _fee(
     if charged:
         yield fact_type(
             **common,
-            row_id=f"{line.kind}:{_key(line)}",
+            movement_kind=line.kind,
             fee=Money(line.net_currency, charged),
             movement_key=_key(line),
         )
@@ -170,6 +166,11 @@ def _of_account(
 ) -> Iterator[Fact]:
     row = {**_common(line, ours), "row_id": _key(line)}
     moved = {**row, "amount": _amount(line), "movement_key": _key(line)}
+    fee_of = {
+        **_common(line, ours),
+        "movement_kind": line.kind,
+        "movement_key": _key(line),
+    }
     match line.kind:
         case K.ROLLING_RESERVE:
             yield facts.RollingReserveKept(**moved)
@@ -185,14 +186,10 @@ def _of_account(
             yield facts.SweepFailed(**row, movement_key=_key(line))
         case K.ACCOUNT_FEE:
             fee = Money(line.net_currency, -line.net_minor)
-            yield facts.AccountFee(**row, fee=fee, movement_key=_key(line))
+            yield facts.AccountFee(**fee_of, fee=fee)
             return
     if line.fee_minor:
-        yield facts.AccountFee(
-            **{**row, "row_id": f"{line.kind}:{_key(line)}"},
-            fee=Money(line.net_currency, line.fee_minor),
-            movement_key=_key(line),
-        )
+        yield facts.AccountFee(**fee_of, fee=Money(line.net_currency, line.fee_minor))
 
 
 _TOLD = {

@@ -14,6 +14,7 @@ from typing import ClassVar
 
 from services.kernel.invariant import invariant
 from services.kernel.money import Money
+from services.kernel.movements import MovementKind
 
 # With the longest object and fact name a request id stays within the ledger's 128 characters.
 _OCCURRENCE = re.compile(r"[!-~]{1,40}")
@@ -105,9 +106,19 @@ class DecisionFact(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FeeFact(RowFact):
-    """What a provider charged (+) or gave back (-) for a movement of the object."""
+class FeeFact(Fact):
+    """What a provider charged (+) or gave back (-) with a movement of the object.
+
+    It is told apart by the movement that it came with, so that it is the same fact whether a
+    webhook, a lookup or the settlement report brings it.
+    """
 
     fee: Money
+    movement_kind: MovementKind
+    """What the movement is; of a fee that stands alone the fee's own kind."""
     movement_key: str
-    """The provider's id of the movement that the fee is for: the join key with its report."""
+    """The provider's id of the movement: the join key with its report."""
+
+    @property
+    def occurrence(self) -> str:
+        return f"{self.movement_kind}:{self.movement_key}"

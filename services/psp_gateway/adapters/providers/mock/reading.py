@@ -1,8 +1,4 @@
-"""What the mock PSP says, as notices.
-
-A fee is keyed by the movement that it belongs to, so that it is the same fact whether a webhook, a
-lookup or the settlement report brings it.
-"""
+"""What the mock PSP says, as notices."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -37,11 +33,6 @@ _PLAIN: Mapping[str, type[facts.DepositFact]] = {
 }
 
 
-def fee_row(kind: MovementKind, movement_key: str) -> str:
-    """Return the row id of the fee that belongs to a movement."""
-    return f"{kind}:{movement_key}"
-
-
 # --- answers and lookups -------------------------------------------------------------------------
 def of_intent(intent: Intent, now: datetime) -> Notice:
     """Return what a payment intent's JSON tells; it was heard at `now`."""
@@ -61,7 +52,7 @@ def of_intent(intent: Intent, now: datetime) -> Notice:
             if intent.fee_minor:
                 yield facts.DepositFee(
                     **common,
-                    row_id=fee_row(MovementKind.CAPTURE, intent.id),
+                    movement_kind=MovementKind.CAPTURE,
                     fee=Money(intent.currency, intent.fee_minor),
                     movement_key=intent.id,
                 )
@@ -98,7 +89,7 @@ def of_refund(refund: Refund, now: datetime) -> Notice:
             if refund.fee_minor:
                 yield facts.RefundFee(
                     **common,
-                    row_id=fee_row(MovementKind.REFUND, refund.id),
+                    movement_kind=MovementKind.REFUND,
                     fee=Money(refund.currency, refund.fee_minor),
                     movement_key=refund.id,
                 )
@@ -279,7 +270,12 @@ def _of_account(event: Event, ours: Identity, _happened: str, bank: str) -> Iter
         case "top_up.succeeded":
             yield facts.ToppedUp(**keyed, amount=_moved(data), bank_account=bank)
         case "account.fee_charged":
-            yield facts.AccountFee(**keyed, fee=Money(data.currency, data.fee_minor))
+            yield facts.AccountFee(
+                **_common(event, ours),
+                movement_kind=MovementKind.ACCOUNT_FEE,
+                movement_key=data.movement_id,
+                fee=Money(data.currency, data.fee_minor),
+            )
 
 
 Tell = Callable[[Event, Identity, str, str], Iterator[Fact]]
@@ -319,7 +315,7 @@ def _fee(
     return [
         fact_type(
             **common,
-            row_id=fee_row(kind, data.movement_id),
+            movement_kind=kind,
             fee=Money(data.currency, data.fee_minor),
             movement_key=data.movement_id,
         )
