@@ -77,7 +77,7 @@ async def _up(
                 await _open(tenant, ports)
         _say_where(stack)
         if not folder.is_new and not fresh:
-            note("the mock provider has forgotten what it held before; --fresh forgets the rest")
+            note("it goes on with what was kept, also at the mock provider; --fresh forgets it")
         await stack.until_a_process_dies()
 
 

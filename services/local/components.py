@@ -79,6 +79,8 @@ def _mock_psp(site: Site) -> Mapping[str, str]:
         "VEZNE_MOCK_PSP_PORT": str(site.ports.mock_psp),
         "VEZNE_MOCK_PSP_ACCOUNTS_FILE": str(write_for_mock_psp(site.folder, site.ports)),
         "VEZNE_MOCK_PSP_ADMIN_TOKEN": admin_token_file(site.folder).read_text(),
+        "VEZNE_MOCK_PSP_JOURNAL_FILE": str(site.folder.mock_psp / "journal"),
+        # Of the first start: later ones go on with the clock of the journal.
         "VEZNE_MOCK_PSP_START": (utc_now() - site.sandbox.provider_behind).isoformat(),
     }
 

@@ -3,7 +3,7 @@
 stack.json   what runs where, while it runs
 lock         held by the process that runs the stack
 logs/        one file a process
-postgres/  temporal/  objects/   data
+postgres/  temporal/  objects/  mock_psp/   data
 secrets/     a file each, readable by the owner only, made at the first start
 settings/    what is written for the services at each start
 """
@@ -14,7 +14,7 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -72,7 +72,7 @@ class DataFolder:
 
     def _make(self) -> None:
         try:
-            for folder in (self.logs, self.settings, self.objects, self.temporal):
+            for folder in (self.logs, self.settings, *self._kept):
                 folder.mkdir(parents=True, exist_ok=True)
             self.secrets.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
@@ -97,6 +97,16 @@ class DataFolder:
     def temporal(self) -> Path:
         """Temporal's data."""
         return self.path / "temporal"
+
+    @property
+    def mock_psp(self) -> Path:
+        """The journal of the mock PSP."""
+        return self.path / "mock_psp"
+
+    @property
+    def _kept(self) -> Sequence[Path]:
+        """Every folder of data but PostgreSQL's, which makes its own."""
+        return (self.objects, self.temporal, self.mock_psp)
 
     @property
     def postgres(self) -> Path:
@@ -143,7 +153,7 @@ class DataFolder:
             StackError: something in it cannot be removed.
         """
         try:
-            for path in (self.logs, self.settings, self.objects, self.temporal, self.secrets):
+            for path in (self.logs, self.settings, self.secrets, *self._kept):
                 shutil.rmtree(path)
         except OSError as error:
             raise StackError(f"{error.filename} cannot be removed: {error.strerror}") from error

@@ -248,7 +248,9 @@ class Stack:
 
         What it has told and we have not taken in yet makes a difference; wait for it first.
         """
-        buckets = self.mock.world.account(ACCOUNT).books.buckets(currency)
+        buckets = self.mock.world.account(ACCOUNT, self.mock.world.clock.now()).books.buckets(
+            currency
+        )
         stem, code = f"psp/{PROVIDER}/{ACCOUNT}", currency.lower()
         ours = {
             Bucket.PENDING: await self.balance(f"asset/{stem}/pending/{code}"),

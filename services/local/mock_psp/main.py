@@ -35,8 +35,8 @@ def _accounts(settings: MockPspSettings) -> Mapping[str, AccountSettings]:
 
 async def _serve(settings: MockPspSettings) -> None:
     accounts = _accounts(settings)
-    # Without a seed the ids are new with every start: the books are forgotten at the end, and a
-    # gateway that remembers would take an old id for a duplicate.
+    # Without a seed the ids are new with all new books: a gateway that remembers others would take
+    # an old id for a duplicate.
     seed = secrets.randbits(_SEED_BITS) if settings.seed is None else settings.seed
     async with serving(
         accounts,
@@ -47,10 +47,11 @@ async def _serve(settings: MockPspSettings) -> None:
         start=settings.start.astimezone(UTC) if settings.start is not None else None,
         clock_runs=settings.clock_runs,
         hang_s=settings.hang_s,
+        journal_file=settings.journal_file,
     ) as mock_psp:
         if settings.admin_token is None:
             _say(f"admin token       {mock_psp.admin_token}")
-        _say(f"seed              {seed}")
+        _say(f"seed              {mock_psp.seed}")
         _say(f"mock PSP          {mock_psp.base_url}")
         await until_told_to_stop()
 

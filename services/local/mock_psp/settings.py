@@ -200,6 +200,13 @@ class MockPspSettings(ServiceSettings):
     clock_runs: Annotated[
         bool, Field(description="Whether the provider's clock runs, or stands until it is moved.")
     ] = True
+    journal_file: Annotated[
+        Path | None,
+        Field(
+            description="Keeps the books from start to start, with their seed and clock; unset "
+            "keeps them in memory only. Name an accounts file beside it."
+        ),
+    ] = None
     hang_s: Annotated[
         float,
         Field(gt=0, le=600, description="How long a call that is never answered is held."),

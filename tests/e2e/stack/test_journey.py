@@ -46,9 +46,10 @@ def post(url: str, body: bytes, bearer: str = "none") -> None:
     httpx.post(url, content=body, headers=headers, timeout=30).raise_for_status()
 
 
-def test_money_in_and_out_and_reconciled(stack: Up) -> None:
-    """A deposit paid on the page, a withdrawal, the day's report and a run, all from commands."""
-    deposit = vezne(stack, "deposits", "create", "--player", "7", "--amount", "50.00", "-c", "EUR")
+def captured_deposit(stack: Up, amount: str) -> dict[str, Any]:
+    """Let a player pay on the page, and return the deposit once it is captured and booked."""
+    wanted = ("--player", "7", "--amount", amount, "-c", "EUR")
+    deposit = vezne(stack, "deposits", "create", *wanted)
     post(deposit["next_action"]["redirect"]["url"], b"choice=pay")
 
     def is_captured() -> bool:
@@ -56,15 +57,11 @@ def test_money_in_and_out_and_reconciled(stack: Up) -> None:
         return bool(found["state"] == "DEPOSIT_STATE_CAPTURED" and not found["postings_pending"])
 
     wait_for(is_captured)
-    [cash] = vezne(stack, "balances", "liability/player/7/cash/eur")
-    assert cash["available_minor"] == "5000"
-    [listed] = vezne(stack, "deposits", "--player", "7", "--state", "captured")
-    assert listed["deposit_id"] == deposit["deposit_id"]
+    return dict(deposit)
 
-    too_much = ("--player", "7", "--amount", "60", "-c", "EUR", "--destination", "iban_7")
-    rejected = vezne(stack, "withdrawals", "create", *too_much, "--wait", ends_with=1)
-    assert rejected["state"] == "WITHDRAWAL_STATE_REJECTED"
 
+def close_yesterday(stack: Up) -> str:
+    """End the provider's day, wait until its report is booked, and return its date."""
     manifest = json.loads((stack.folder / "stack.json").read_text())
     mock_psp = f"http://127.0.0.1:{manifest['ports']['mock_psp']}"
     token = (stack.folder / "secrets" / "mock_admin_token").read_text()
@@ -76,6 +73,22 @@ def test_money_in_and_out_and_reconciled(stack: Up) -> None:
         return bool(report["state"] == "SETTLEMENT_REPORT_STATE_BOOKED")
 
     wait_for(is_booked)
+    return yesterday
+
+
+def test_money_in_and_out_and_reconciled(stack: Up) -> None:
+    """A deposit paid on the page, a withdrawal, the day's report and a run, all from commands."""
+    deposit = captured_deposit(stack, "50.00")
+    [cash] = vezne(stack, "balances", "liability/player/7/cash/eur")
+    assert cash["available_minor"] == "5000"
+    [listed] = vezne(stack, "deposits", "--player", "7", "--state", "captured")
+    assert listed["deposit_id"] == deposit["deposit_id"]
+
+    too_much = ("--player", "7", "--amount", "60", "-c", "EUR", "--destination", "iban_7")
+    rejected = vezne(stack, "withdrawals", "create", *too_much, "--wait", ends_with=1)
+    assert rejected["state"] == "WITHDRAWAL_STATE_REJECTED"
+
+    yesterday = close_yesterday(stack)
     run = vezne(stack, "runs", "start", "--date", yesterday, "--wait")
     assert run["verdict"].startswith("VERDICT_RECONCILED"), run
     assert vezne(stack, "runs", "show", run["run_id"])["state"] == "RUN_STATE_PUBLISHED"
@@ -86,3 +99,26 @@ def test_money_in_and_out_and_reconciled(stack: Up) -> None:
     assert all(
         one["severity"] == "SEVERITY_PENDING" for one in vezne(stack, "breaks", "--date", yesterday)
     )
+
+
+def test_a_restart_in_the_day_is_reconciled(short_folder: Path) -> None:
+    """A day in which everything was killed and started again reconciles, with all its deposits."""
+    short_folder.chmod(0o711)
+    first = Up(short_folder / "data", "--free-ports").wait_until_up()
+    captured_deposit(first, "50.00")
+    pids = first.pids()
+    first.signal(signal.SIGKILL)
+    for name in ("mock-psp", "ledger", "psp-gateway", "psp-gateway-worker"):
+        os.kill(pids[name], signal.SIGKILL)
+
+    second = Up(short_folder / "data", "--free-ports").wait_until_up()
+    try:
+        captured_deposit(second, "7.00")
+        run = vezne(second, "runs", "start", "--date", close_yesterday(second), "--wait")
+        [cash] = vezne(second, "balances", "liability/player/7/cash/eur")
+    finally:
+        code = second.signal(signal.SIGINT)
+
+    assert run["verdict"].startswith("VERDICT_RECONCILED"), run
+    assert cash["available_minor"] == "5700"
+    assert code == 0

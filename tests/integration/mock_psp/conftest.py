@@ -1,9 +1,10 @@
 """A mock PSP in this process, an endpoint for its webhooks, and clients of both its APIs."""
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,13 +17,10 @@ from tests.fakes.webhook_receiver import Receiver, receiving
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
 
-@dataclass(slots=True)
-class Desk:
-    """A mock PSP whose clock stands, and what an operator and an admin do with it."""
+@dataclass(slots=True, kw_only=True)
+class Clients:
+    """What an operator and an admin do with a mock PSP."""
 
-    mock_psp: MockPsp
-    settings: AccountSettings
-    receiver: Receiver
     api: httpx.AsyncClient
     admin: httpx.AsyncClient
     keys: int = 0
@@ -75,12 +73,33 @@ class Desk:
         return dict(answer.json())
 
 
-@pytest.fixture
-async def desk() -> AsyncIterator[Desk]:
-    """A mock PSP with one account, `main`, whose webhooks are received."""
+@dataclass(slots=True, kw_only=True)
+class Desk(Clients):
+    """A mock PSP in this process whose clock stands, and its clients."""
+
+    mock_psp: MockPsp
+    settings: AccountSettings
+    receiver: Receiver
+
+
+async def client(stack: AsyncExitStack, base_url: str, token: str) -> httpx.AsyncClient:
+    """Return a client with a bearer token, until the stack is left."""
+    return await stack.enter_async_context(
+        httpx.AsyncClient(
+            base_url=base_url,
+            headers={"authorization": f"Bearer {token}"},
+            trust_env=False,
+            timeout=5,
+        )
+    )
+
+
+@asynccontextmanager
+async def opening(
+    receiver: Receiver, settings: AccountSettings, journal_file: Path | None = None
+) -> AsyncIterator[Desk]:
+    """Run a mock PSP with the accounts `main`, of these settings, and `second`."""
     async with AsyncExitStack() as stack:
-        receiver = await stack.enter_async_context(receiving())
-        settings = new_account(receiver.url)
         mock_psp = await stack.enter_async_context(
             serving(
                 {"main": settings, "second": new_account()},
@@ -89,23 +108,24 @@ async def desk() -> AsyncIterator[Desk]:
                 clock_runs=False,
                 hang_s=0.3,
                 retry_after_s=(0.01, 0.02, 0.03),
+                journal_file=journal_file,
             )
         )
-
-        async def client(token: str) -> httpx.AsyncClient:
-            return await stack.enter_async_context(
-                httpx.AsyncClient(
-                    base_url=mock_psp.base_url,
-                    headers={"authorization": f"Bearer {token}"},
-                    trust_env=False,
-                    timeout=5,
-                )
-            )
 
         yield Desk(
-            mock_psp,
-            settings,
-            receiver,
-            await client(settings.secret),
-            await client(mock_psp.admin_token),
+            mock_psp=mock_psp,
+            settings=settings,
+            receiver=receiver,
+            api=await client(stack, mock_psp.base_url, settings.secret),
+            admin=await client(stack, mock_psp.base_url, mock_psp.admin_token),
         )
+
+
+@pytest.fixture
+async def desk() -> AsyncIterator[Desk]:
+    """A mock PSP with one account, `main`, whose webhooks are received."""
+    async with (
+        receiving() as receiver,
+        opening(receiver, new_account(receiver.url)) as desk,
+    ):
+        yield desk

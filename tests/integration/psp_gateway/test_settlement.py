@@ -50,7 +50,8 @@ async def ledger_sequence(stack: Stack) -> int:
 async def everything_agrees(stack: Stack) -> None:
     """Check every bucket, the way to the bank included, and that the books balance."""
     await stack.until(stack.agree)
-    buckets = stack.mock.world.account(ACCOUNT).books.buckets("EUR")
+    world = stack.mock.world
+    buckets = world.account(ACCOUNT, world.clock.now()).books.buckets("EUR")
     assert await stack.balance(f"asset/{STEM}/in_transit/eur") == buckets[Bucket.IN_TRANSIT]
     trial = await stack.ledger.journal.GetTrialBalance(
         GetTrialBalanceRequest(tenant_id=stack.tenant)

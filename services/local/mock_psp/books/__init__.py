@@ -14,6 +14,7 @@ that a provider would send for it, in the order in which they happened.
 
 from collections.abc import Mapping
 from datetime import timedelta
+from hashlib import blake2b
 
 from services.local.mock_psp.books.core import RowBook
 from services.local.mock_psp.books.disputes import Dispute, Disputes, DisputeState
@@ -113,3 +114,8 @@ class Books:
     def buckets(self, currency_code: str) -> Mapping[Bucket, int]:
         """Return what lies in each bucket, in minor units of the currency."""
         return self._rows.buckets(currency_code)
+
+    def digest(self) -> str:
+        """Return a short text that differs where the money, or the number of ids given, does."""
+        held = [(code, *self.buckets(code).values()) for code in self.currencies]
+        return blake2b(f"{self._rows.ids}/{held}".encode(), digest_size=8).hexdigest()

@@ -39,6 +39,11 @@ class RowBook:
         return tuple(self._rows)
 
     @property
+    def ids(self) -> int:
+        """How many ids were given."""
+        return self._ids
+
+    @property
     def currencies(self) -> tuple[str, ...]:
         """The codes of all currencies with a row, sorted."""
         return tuple(sorted({code for code, _ in self._sums}))

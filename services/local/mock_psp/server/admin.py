@@ -15,7 +15,7 @@ from services.local.mock_psp.account import Account
 from services.local.mock_psp.books import Done
 from services.local.mock_psp.scenarios import SCENARIOS
 from services.local.mock_psp.server.deliveries import Endpoint
-from services.local.mock_psp.server.requests import body_of, world_of
+from services.local.mock_psp.server.requests import body_of, world_of, write_down
 from services.local.mock_psp.server.shapes import (
     Amount,
     Body,
@@ -164,8 +164,11 @@ def _on_account(shape: type[Body], act: Act) -> Callable[[Request], Awaitable[Re
         world.check_admin(request.headers.get("authorization", ""))
         asked = await body_of(request, shape)
         # After the body there is no await: nothing can happen between `now` and the act.
-        account = world.account(request.path_params["account"])
-        answer = act(Call(request, world, account, world.clock.now()), asked)
+        now = world.clock.now()
+        account = world.account(request.path_params["account"], now)
+        if request.method == "POST":
+            write_down(request, account, now)
+        answer = act(Call(request, world, account, now), asked)
         world.flush(account)
         return JSONResponse(answer)
 

@@ -1,7 +1,7 @@
 """The provider's API: what an operator's gateway calls, under /v1, with the account's token."""
 
-import asyncio
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -12,7 +12,7 @@ from services.local.mock_psp.account import Account
 from services.local.mock_psp.scenarios import Answer, Plan
 from services.local.mock_psp.server.errors import error_response, refused
 from services.local.mock_psp.server.idempotency import Call, Recorded
-from services.local.mock_psp.server.requests import body_bytes, body_of, world_of
+from services.local.mock_psp.server.requests import body_bytes, body_of, world_of, write_down
 from services.local.mock_psp.server.shapes import (
     CreateIntent,
     CreateRefund,
@@ -31,25 +31,25 @@ from services.local.mock_psp.server.world import World
 
 _CREATED = 201
 _KEY_LENGTH_MAX = 255
-_WEBHOOKS_WITHIN_S = 5.0
 _JSON = {"content-type": "application/json"}
 _ONCE = (Answer.TIMEOUT_BEFORE, Answer.ERROR_BEFORE, Answer.CONFLICT, Answer.RATE_LIMITED)
 
 
-def _account(request: Request) -> tuple[World, Account]:
-    """Return whose call this is; an account with an outage is answered 503 whatever it asks."""
+def _account(request: Request) -> tuple[World, Account, datetime]:
+    """Return whose call this is, and its time; in an outage all is answered 503."""
     world = world_of(request)
-    account = world.authenticated(request.headers.get("authorization", ""))
+    now = world.clock.now()
+    account = world.authenticated(request.headers.get("authorization", ""), now)
     until = world.outages_until.get(account.name)
-    if until is not None and world.clock.now() < until:
+    if until is not None and now < until:
         raise DomainError("UNAVAILABLE", Category.UNAVAILABLE, "The service is down")
-    return world, account
+    return world, account, now
 
 
 async def _create(
     request: Request,
     kind: str,
-    read: Callable[[bytes], tuple[str, Callable[[Account, str, World], Json]]],
+    read: Callable[[bytes], tuple[str, Callable[[Account, str, datetime], Json]]],
 ) -> Response:
     """Make something once a key, and let the answer suffer what the plan says.
 
@@ -59,21 +59,22 @@ async def _create(
         read: gives the reference that the body names, and what makes the object.
     """
     body = await body_bytes(request)
-    world, account = _account(request)
+    world, account, now = _account(request)
     reference, make = read(body)
     key = request.headers.get("idempotency-key", "")
     if not 0 < len(key) <= _KEY_LENGTH_MAX:
         raise DomainError(
             "KEY_MISSING", Category.SHAPE, "The header Idempotency-Key has 1 to 255 characters"
         )
-    call = world.calls.begin(account.name, key, request.url.path, body, world.clock.now())
+    write_down(request, account, now)
+    call = world.calls.begin(account.name, key, request.url.path, body, now)
     if call.recorded is not None:
         return _replayed(call.recorded)
     plan = account.expect(kind, reference)
     if plan.answer in _ONCE and call.attempts == 1:
         return await _fail_before(world, plan.answer)
     # Since the body was read there was no await: the object and its answer are one step.
-    answer = _record(call, plan, lambda: make(account, call.books_key, world))
+    answer = _record(call, plan, lambda: make(account, call.books_key, now))
     deliveries = world.flush(account)
     match plan.answer:
         case Answer.TIMEOUT_AFTER:
@@ -84,11 +85,7 @@ async def _create(
         case Answer.AFTER_WEBHOOKS:
             call.in_progress = True
             try:
-                async with asyncio.timeout(_WEBHOOKS_WITHIN_S):
-                    for delivery in deliveries:
-                        await delivery.tried.wait()
-            except TimeoutError:
-                pass
+                await world.until_tried(deliveries)
             finally:
                 call.in_progress = False
     return Response(answer.body, answer.status_code, _JSON)
@@ -141,16 +138,16 @@ def _no_answer() -> Response:
 async def create_intent(request: Request) -> Response:
     """POST /v1/payment_intents."""
 
-    def read(body: bytes) -> tuple[str, Callable[[Account, str, World], Json]]:
+    def read(body: bytes) -> tuple[str, Callable[[Account, str, datetime], Json]]:
         asked = CreateIntent.model_validate_json(body)
 
-        def make(account: Account, key: str, world: World) -> Json:
+        def make(account: Account, key: str, now: datetime) -> Json:
             intent = account.create_intent(
                 key,
                 reference=asked.reference,
                 amount_minor=asked.amount_minor,
                 currency=asked.currency,
-                now=world.clock.now(),
+                now=now,
                 manual_capture=asked.capture == "manual",
                 at_once=asked.stored_card is not None,
             )
@@ -166,16 +163,16 @@ async def create_intent(request: Request) -> Response:
 async def create_refund(request: Request) -> Response:
     """POST /v1/refunds."""
 
-    def read(body: bytes) -> tuple[str, Callable[[Account, str, World], Json]]:
+    def read(body: bytes) -> tuple[str, Callable[[Account, str, datetime], Json]]:
         asked = CreateRefund.model_validate_json(body)
 
-        def make(account: Account, key: str, world: World) -> Json:
+        def make(account: Account, key: str, now: datetime) -> Json:
             refund = account.create_refund(
                 key,
                 intent_id=asked.payment_intent_id,
                 amount_minor=asked.amount_minor,
                 reference=asked.reference,
-                now=world.clock.now(),
+                now=now,
             )
             return refund_json(refund)
 
@@ -187,17 +184,17 @@ async def create_refund(request: Request) -> Response:
 async def create_transfer(request: Request) -> Response:
     """POST /v1/transfers."""
 
-    def read(body: bytes) -> tuple[str, Callable[[Account, str, World], Json]]:
+    def read(body: bytes) -> tuple[str, Callable[[Account, str, datetime], Json]]:
         asked = CreateTransfer.model_validate_json(body)
 
-        def make(account: Account, key: str, world: World) -> Json:
+        def make(account: Account, key: str, now: datetime) -> Json:
             transfer = account.create_transfer(
                 key,
                 reference=asked.reference,
                 amount_minor=asked.amount_minor,
                 currency=asked.currency,
                 destination=asked.destination,
-                now=world.clock.now(),
+                now=now,
             )
             return transfer_json(transfer)
 
@@ -209,8 +206,9 @@ async def create_transfer(request: Request) -> Response:
 async def capture_intent(request: Request) -> Response:
     """POST /v1/payment_intents/{id}/capture; a second capture is refused by the state."""
     asked = await body_of(request, OptionalAmount)
-    world, account = _account(request)
-    intent = account.capture(request.path_params["id"], asked.amount_minor, world.clock.now())
+    world, account, now = _account(request)
+    write_down(request, account, now)
+    intent = account.capture(request.path_params["id"], asked.amount_minor, now)
     world.flush(account)
     return JSONResponse(intent_json(intent, account, str(request.base_url)))
 
@@ -218,8 +216,8 @@ async def capture_intent(request: Request) -> Response:
 async def cancel_intent(request: Request) -> Response:
     """POST /v1/payment_intents/{id}/cancel."""
     await body_of(request, Nothing)
-    world, account = _account(request)
-    now = world.clock.now()
+    world, account, now = _account(request)
+    write_down(request, account, now)
     intent = account.tell(account.books.payment_intents.cancel(request.path_params["id"], now), now)
     world.flush(account)
     return JSONResponse(intent_json(intent, account, str(request.base_url)))
@@ -227,14 +225,14 @@ async def cancel_intent(request: Request) -> Response:
 
 async def get_intent(request: Request) -> Response:
     """GET /v1/payment_intents/{id}."""
-    _, account = _account(request)
+    _, account, _ = _account(request)
     intent = account.books.payment_intents.get(request.path_params["id"])
     return JSONResponse(intent_json(intent, account, str(request.base_url)))
 
 
 async def find_intents(request: Request) -> Response:
     """GET /v1/payment_intents?reference=."""
-    _, account = _account(request)
+    _, account, _ = _account(request)
     reference = _asked(request, "reference")
     return _found(
         [
@@ -247,13 +245,13 @@ async def find_intents(request: Request) -> Response:
 
 async def get_refund(request: Request) -> Response:
     """GET /v1/refunds/{id}."""
-    _, account = _account(request)
+    _, account, _ = _account(request)
     return JSONResponse(refund_json(account.books.refunds.get(request.path_params["id"])))
 
 
 async def find_refunds(request: Request) -> Response:
     """GET /v1/refunds?reference=."""
-    _, account = _account(request)
+    _, account, _ = _account(request)
     reference = _asked(request, "reference")
     return _found(
         [refund_json(one) for one in account.books.refunds.all() if one.reference == reference]
@@ -262,13 +260,13 @@ async def find_refunds(request: Request) -> Response:
 
 async def get_dispute(request: Request) -> Response:
     """GET /v1/disputes/{id}."""
-    _, account = _account(request)
+    _, account, _ = _account(request)
     return JSONResponse(dispute_json(account.books.disputes.get(request.path_params["id"])))
 
 
 async def find_disputes(request: Request) -> Response:
     """GET /v1/disputes?payment_intent_id=."""
-    _, account = _account(request)
+    _, account, _ = _account(request)
     intent_id = _asked(request, "payment_intent_id")
     return _found(
         [dispute_json(one) for one in account.books.disputes.all() if one.intent_id == intent_id]
@@ -277,13 +275,13 @@ async def find_disputes(request: Request) -> Response:
 
 async def get_transfer(request: Request) -> Response:
     """GET /v1/transfers/{id}."""
-    _, account = _account(request)
+    _, account, _ = _account(request)
     return JSONResponse(transfer_json(account.books.transfers.get(request.path_params["id"])))
 
 
 async def find_transfers(request: Request) -> Response:
     """GET /v1/transfers?reference=."""
-    _, account = _account(request)
+    _, account, _ = _account(request)
     reference = _asked(request, "reference")
     return _found(
         [transfer_json(one) for one in account.books.transfers.all() if one.reference == reference]
@@ -292,19 +290,19 @@ async def find_transfers(request: Request) -> Response:
 
 async def get_balance(request: Request) -> Response:
     """GET /v1/balance."""
-    _, account = _account(request)
+    _, account, _ = _account(request)
     return JSONResponse(balance_json(account))
 
 
 async def list_reports(request: Request) -> Response:
     """GET /v1/settlement_reports."""
-    _, account = _account(request)
+    _, account, _ = _account(request)
     return _found([report_json(one) for one in account.days.reports])
 
 
 async def get_report(request: Request) -> Response:
     """GET /v1/settlement_reports/{batch number or date}: the CSV."""
-    _, account = _account(request)
+    _, account, _ = _account(request)
     wanted = request.path_params["batch"]
     for report in account.days.reports:
         period = report.period

@@ -7,7 +7,7 @@ of times; while it waits, later ones overtake it, as they do at real providers.
 
 import asyncio
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -77,6 +77,8 @@ class Deliveries:
         self._endpoints = endpoints
         self._real = real
         self._retry_after_s = retry_after_s
+        self.on_end: Callable[[Delivery], None] = lambda _delivery: None
+        """Is told of each webhook that was delivered or given up."""
         self._kept: dict[tuple[str, str], Delivery] = {}
         self._lanes = [asyncio.Queue[Delivery](_KEPT_MAX) for _ in range(_LANES)]
         self._timers: set[asyncio.TimerHandle] = set()
@@ -110,6 +112,29 @@ class Deliveries:
         self._enqueue(delivery)
         return delivery
 
+    def mark(
+        self,
+        provider_account: str,
+        webhook_id: str,
+        state: str,
+        attempts: Iterable[tuple[datetime, str]],
+    ) -> None:
+        """Say what became of a webhook before this start; one that is not kept is left out."""
+        delivery = self._kept.get((provider_account, webhook_id))
+        if delivery is not None:
+            delivery.state = state
+            delivery.attempts = [Attempt(at, answer) for at, answer in attempts]
+            delivery.tried.set()
+
+    def requeue(self) -> None:
+        """Let only what is pending wait to be delivered; before `run`."""
+        for lane in self._lanes:
+            while not lane.empty():
+                lane.get_nowait()
+        for delivery in self._kept.values():
+            if delivery.state == "pending":
+                self._enqueue(delivery)
+
     async def run(self) -> None:
         """Deliver until cancelled."""
         try:
@@ -138,13 +163,17 @@ class Deliveries:
             delivery = await lane.get()
             taken = [await self._attempt(delivery) for _ in range(delivery.dispatch.copies)]
             if any(taken):
-                delivery.state = "delivered"
+                self._end(delivery, "delivered")
             elif delivery.failures < len(self._retry_after_s):
                 self._retry_later(delivery, self._retry_after_s[delivery.failures])
                 delivery.failures += 1
             else:
-                delivery.state = "given_up"
+                self._end(delivery, "given_up")
             delivery.tried.set()
+
+    def _end(self, delivery: Delivery, state: str) -> None:
+        delivery.state = state
+        self.on_end(delivery)
 
     def _retry_later(self, delivery: Delivery, wait_s: float) -> None:
         def again() -> None:

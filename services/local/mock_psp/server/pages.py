@@ -1,5 +1,6 @@
 """The hosted page: where a player pays, with a click."""
 
+from datetime import datetime
 from html import escape
 
 from starlette.requests import Request
@@ -10,7 +11,7 @@ from services.kernel.errors import Category, DomainError
 from services.kernel.money import Money
 from services.local.mock_psp.account import Account
 from services.local.mock_psp.books import IntentState, PaymentIntent
-from services.local.mock_psp.server.requests import body_bytes, world_of
+from services.local.mock_psp.server.requests import body_bytes, world_of, write_down
 from services.local.mock_psp.server.world import World
 
 _PAGE = """<!doctype html>
@@ -39,7 +40,8 @@ _CHOICES = {b"choice=pay": True, b"choice=decline": False}
 
 async def show(request: Request) -> Response:
     """GET /pay/{id}: what is to be paid, and the buttons while it can be."""
-    _, account, intent = _found(request)
+    world = world_of(request)
+    account, intent = _found(request, world, world.clock.now())
     return _page(account, intent)
 
 
@@ -49,8 +51,10 @@ async def choose(request: Request) -> Response:
     pays = _CHOICES.get(body)
     if pays is None:
         raise DomainError("BODY_INVALID", Category.SHAPE, "choice is pay or decline")
-    world, account, intent = _found(request)
+    world = world_of(request)
     now = world.clock.now()
+    account, intent = _found(request, world, now)
+    write_down(request, account, now)
     if pays:
         intent = account.player_pays(intent.intent_id, now)
     else:
@@ -62,14 +66,13 @@ async def choose(request: Request) -> Response:
     return _page(account, intent)
 
 
-def _found(request: Request) -> tuple[World, Account, PaymentIntent]:
+def _found(request: Request, world: World, now: datetime) -> tuple[Account, PaymentIntent]:
     """Find the payment intent in whichever account has it: the page needs no token."""
-    world = world_of(request)
     intent_id = request.path_params["id"]
     for name in world.accounts:
-        account = world.account(name)
+        account = world.account(name, now)
         if account.books.payment_intents.has(intent_id):
-            return world, account, account.books.payment_intents.get(intent_id)
+            return account, account.books.payment_intents.get(intent_id)
     raise DomainError("NOT_FOUND", Category.NOT_FOUND, "There is nothing to pay here")
 
 

@@ -1,11 +1,14 @@
 """Reads a request within its limits."""
 
 import asyncio
+from datetime import datetime
 from typing import TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 
 from services.kernel.errors import Category, DomainError
+from services.local.mock_psp.account import Account
+from services.local.mock_psp.server.journal import Asked
 from services.local.mock_psp.server.shapes import Body
 from services.local.mock_psp.server.world import World
 
@@ -44,7 +47,32 @@ async def body_bytes(request: Request) -> bytes:
                     )
     except (TimeoutError, ClientDisconnect) as error:
         raise DomainError("BODY_TOO_SLOW", Category.SHAPE, "The body did not come") from error
-    return b"".join(chunks) or b"{}"
+    request.state.body = b"".join(chunks) or b"{}"
+    return bytes(request.state.body)
+
+
+def write_down(request: Request, account: Account, now: datetime) -> None:
+    """Write a call into the journal, if there is one, before it is done.
+
+    From here to the end of what it changes nobody may await: the journal's order is that of what
+    happened.
+
+    Raises:
+        DomainError: UNAVAILABLE, it could not be written, so it must not be done.
+    """
+    journal = world_of(request).journal
+    if journal is not None:
+        journal.write(
+            Asked(
+                at=now,
+                account=account.name,
+                path=request.scope["path"],
+                host=request.headers.get("host", ""),
+                key=request.headers.get("idempotency-key", ""),
+                body=request.state.body.decode(),
+                digest=account.books.digest(),
+            )
+        )
 
 
 async def body_of(request: Request, shape: type[Shape]) -> Shape:

@@ -4,9 +4,11 @@ import asyncio
 import logging
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
+from typing import Any
 
 import httpx
 import uvicorn
@@ -23,6 +25,8 @@ from services.local.mock_psp.clock import VirtualClock
 from services.local.mock_psp.server import admin, api, pages
 from services.local.mock_psp.server.deliveries import RETRY_AFTER_S, Deliveries, Endpoint
 from services.local.mock_psp.server.errors import AuthenticationError, error_response, on_error
+from services.local.mock_psp.server.journal import Begun, opened
+from services.local.mock_psp.server.replay import replay
 from services.local.mock_psp.server.world import World
 from services.local.mock_psp.settings import AccountSettings
 from services.local.mock_psp.webhooks import decoded_secret
@@ -41,6 +45,8 @@ class MockPsp:
 
     base_url: str
     admin_token: str
+    seed: int
+    """What its ids follow from: that of the journal where there is one."""
     world: World
     """Its state, for tests in the same process: only its own event loop may touch it."""
 
@@ -57,6 +63,7 @@ async def serving(
     clock_runs: bool = True,
     hang_s: float = 30.0,
     retry_after_s: Sequence[float] = RETRY_AFTER_S,
+    journal_file: Path | None = None,
 ) -> AsyncIterator[MockPsp]:
     """Serve until the block is left.
 
@@ -70,26 +77,29 @@ async def serving(
         clock_runs: whether the clock runs with this machine's, or stands until it is moved.
         hang_s: how long a call that is never answered is held.
         retry_after_s: the waits between attempts to deliver a webhook.
+        journal_file: what it was asked before, which it does again first, and is asked from now
+            on; its seed and start hold. None forgets everything at the end.
 
     Raises:
         PortTakenError: it cannot listen there.
+        JournalError: the journal cannot be gone on with.
     """
     listener = listen(host, port, "VEZNE_MOCK_PSP_PORT")
-    clock = VirtualClock(start or utc_now(), utc_now if clock_runs else None)
+    begun = Begun(at=start or utc_now(), seed=seed, accounts=_terms(accounts))
     limits = httpx.Limits(max_connections=_CONNECTIONS_MAX)
-    async with httpx.AsyncClient(trust_env=False, timeout=None, limits=limits) as client:  # noqa: S113 - every attempt has a timeout of its own, around all of it.
-        world = _world(accounts, clock, client, seed, admin_token, hang_s, retry_after_s)
-        server = HttpServer(
-            uvicorn.Config(
-                _application(world),
-                log_config=None,
-                # It tells that it starts and stops, which our own lines say already.
-                log_level="warning",
-                access_log=False,
-                lifespan="off",
-                timeout_graceful_shutdown=_STOP_WITHIN_S,
-            )
+    async with AsyncExitStack() as stack:
+        stack.callback(listener.close)
+        journal = stack.enter_context(opened(journal_file, begun)) if journal_file else None
+        begun = journal.begun if journal else begun
+        client = await stack.enter_async_context(
+            httpx.AsyncClient(trust_env=False, timeout=None, limits=limits)  # noqa: S113 - every attempt has a timeout of its own, around all of it.
         )
+        clock = VirtualClock(begun.at, utc_now if clock_runs else None)
+        world = _world(accounts, clock, client, begun.seed, admin_token, hang_s, retry_after_s)
+        application = _application(world)
+        if journal:
+            await replay(world, application, journal, utc_now)
+        server = _server(application)
         background = [
             asyncio.create_task(work)
             for work in (world.deliveries.run(), world.run(), server.serve(sockets=[listener]))
@@ -98,7 +108,7 @@ async def serving(
             task.add_done_callback(_report_failure)
         try:
             base_url = f"http://{host}:{listener.getsockname()[1]}"
-            yield MockPsp(base_url, world.admin_token, world)
+            yield MockPsp(base_url, world.admin_token, begun.seed, world)
         finally:
             world.stopping.set()
             server.should_exit = True
@@ -106,6 +116,29 @@ async def serving(
             for task in background:
                 task.cancel()
             await asyncio.wait(background)
+
+
+def _server(application: Starlette) -> HttpServer:
+    return HttpServer(
+        uvicorn.Config(
+            application,
+            log_config=None,
+            # It tells that it starts and stops, which our own lines say already.
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=_STOP_WITHIN_S,
+        )
+    )
+
+
+def _terms(accounts: Mapping[str, AccountSettings]) -> Mapping[str, Mapping[str, Any]]:
+    """Return what the books of each account follow from: no secret, and not where it is told."""
+    left_out = {"secret", "webhook_secret", "webhook_secret_old", "webhook_url"}
+    return {
+        name: settings.model_dump(mode="json", exclude=left_out)
+        for name, settings in accounts.items()
+    }
 
 
 def _report_failure(task: asyncio.Task[None]) -> None:

@@ -2,21 +2,27 @@
 
 import asyncio
 import hmac
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from services.kernel.clock import utc_now
 from services.kernel.errors import Category, DomainError
 from services.local.mock_psp.account import Account
 from services.local.mock_psp.clock import VirtualClock
 from services.local.mock_psp.server.deliveries import Deliveries, Delivery, Endpoint
 from services.local.mock_psp.server.errors import AuthenticationError
 from services.local.mock_psp.server.idempotency import Calls
+from services.local.mock_psp.server.journal import Ended, Journal, Moved
 
 ADVANCE_MAX = timedelta(days=400)
 """How far one call may move the clock; each day on the way is closed and has its report."""
 
+_LOG = logging.getLogger("vezne.mock_psp")
+
 _TICK_S_MAX = 60.0
+_TRIED_WITHIN_S = 5.0
 # Days are closed one by one with a breath between them, so that a long jump does not block others.
 _STRIDE = timedelta(days=1)
 
@@ -38,10 +44,20 @@ class World:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     outages_until: dict[str, datetime] = field(default_factory=dict)
     """Until when an account's API answers 503, in the provider's time."""
+    journal: Journal | None = None
+    """Where what changes something is written; None to keep all in memory only."""
+    replaying: bool = False
+    """Whether the journal is lived again: nobody waits for an answer."""
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def account(self, name: str) -> Account:
-        """Return the account with this name, with all done that was due.
+    def __post_init__(self) -> None:
+        """Hear of each webhook that is done with."""
+        self.deliveries.on_end = self._write_end
+
+    def account(self, name: str, now: datetime) -> Account:
+        """Return the account with this name, with all done that was due by now.
+
+        A call that changes something does so at this same `now`, so that a replay finds the same.
 
         Raises:
             DomainError: NOT_FOUND.
@@ -49,11 +65,13 @@ class World:
         account = self.accounts.get(name)
         if account is None:
             raise DomainError("NOT_FOUND", Category.NOT_FOUND, f"There is no account {name!r}")
-        account.run_until(self.clock.now())
+        account.run_until(now)
+        # What happened before the call is told before it, as the call may change where to.
+        self.flush(account)
         return account
 
-    def authenticated(self, authorization: str) -> Account:
-        """Return the account whose bearer token this is, with all done that was due.
+    def authenticated(self, authorization: str, now: datetime) -> Account:
+        """Return the account whose bearer token this is, with all done that was due by now.
 
         Raises:
             AuthenticationError: it is nobody's.
@@ -61,7 +79,7 @@ class World:
         found = [name for name, secret in self.secrets.items() if _is_bearer(authorization, secret)]
         if not found:
             raise AuthenticationError
-        return self.account(found[0])
+        return self.account(found[0], now)
 
     def check_admin(self, authorization: str) -> None:
         """Let only the admin token pass.
@@ -99,6 +117,7 @@ class World:
         left = span
         while left:
             stride = min(left, _STRIDE)
+            self._write_move(self.clock.now() + stride)
             self.clock.advance(stride)
             left -= stride
             self.catch_up()
@@ -125,10 +144,43 @@ class World:
 
     async def hang(self) -> None:
         """Hold a call that is not to be answered, until nobody can still wait for it."""
+        if self.replaying:
+            return
         try:
             await asyncio.wait_for(self.stopping.wait(), self.hang_s)
         except TimeoutError:
             return
+
+    async def until_tried(self, deliveries: Sequence[Delivery]) -> None:
+        """Wait for the first attempt of each, for some seconds."""
+        if self.replaying:
+            return
+        try:
+            async with asyncio.timeout(_TRIED_WITHIN_S):
+                for delivery in deliveries:
+                    await delivery.tried.wait()
+        except TimeoutError:
+            return
+
+    def _write_move(self, at: datetime) -> None:
+        if self.journal is not None:
+            self.journal.write(Moved(at=at, real=utc_now() if self.clock.runs else None))
+
+    def _write_end(self, delivery: Delivery) -> None:
+        if self.journal is None:
+            return
+        ended = Ended(
+            at=self.clock.now(),
+            account=delivery.provider_account,
+            webhook_id=delivery.dispatch.webhook_id,
+            state=delivery.state,
+            attempts=tuple((one.at, one.answer) for one in delivery.attempts),
+        )
+        try:
+            # If it is lost, the webhook comes once more, which the standard allows at any time.
+            self.journal.write(ended, durably=False)
+        except DomainError as error:
+            _LOG.warning("%s", error)
 
 
 def _is_bearer(authorization: str, token: str) -> bool:
