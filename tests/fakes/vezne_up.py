@@ -8,7 +8,9 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import httpx
 import psutil
 
 DEADLINE_S = 60.0
@@ -47,6 +49,20 @@ class Up:
         """Its processes, as stack.json says."""
         found = json.loads((self.folder / "stack.json").read_text())
         return {name: mark["pid"] for name, mark in found["processes"].items()}
+
+    def provider(self, method: str, path: str, body: Any = None) -> Any:
+        """Call the admin API of its mock PSP about the account, and return the JSON."""
+        port = json.loads((self.folder / "stack.json").read_text())["ports"]["mock_psp"]
+        token = (self.folder / "secrets" / "mock_admin_token").read_text()
+        answer = httpx.request(
+            method,
+            f"http://127.0.0.1:{port}/admin/accounts/main/{path}",
+            json=body,
+            headers={"authorization": f"Bearer {token}"},
+            trust_env=False,
+            timeout=30,
+        )
+        return answer.raise_for_status().json()
 
     def wait_until_up(self) -> "Up":
         """Wait until it says that it is up."""

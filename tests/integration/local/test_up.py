@@ -7,11 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import httpx
-
-from services.local.folder import read_manifest
 from tests.fakes.vezne_up import Up, alive, wait_for
 
 ARGUMENTS = ("--free-ports", "--only", "ledger", "--only", "temporal")
@@ -27,20 +23,6 @@ def vezne(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         text=True,
         check=False,
     )
-
-
-def provider(folder: Path, method: str, path: str, body: Any = None) -> Any:
-    """Call the admin API of the mock PSP of a folder."""
-    manifest = read_manifest(folder)
-    assert manifest is not None
-    answer = httpx.request(
-        method,
-        f"http://127.0.0.1:{manifest.ports.mock_psp}/admin/accounts/main/{path}",
-        json=body,
-        headers={"authorization": f"Bearer {(folder / 'secrets/mock_admin_token').read_text()}"},
-        trust_env=False,
-    )
-    return answer.raise_for_status().json()
 
 
 def test_ctrl_c_leaves_nothing_and_keeps_the_data(folder: Path, up: Start) -> None:
@@ -74,26 +56,22 @@ def test_the_provider_keeps_its_books(folder: Path, up: Start) -> None:
     """After kill -9 of everything the mock provider has the money that it had; --fresh has none."""
     arguments = ("--free-ports", "--only", "mock-psp")
 
-    def pays_in(amount_minor: int) -> None:
-        body = {"key": str(amount_minor), "currency": "EUR", "amount_minor": amount_minor}
-        provider(folder, "POST", "top_ups", body)
-
+    money = {"key": "k", "currency": "EUR", "amount_minor": 700}
     first = up(folder, *arguments).wait_until_up()
-    pays_in(700)
+    made = first.provider("POST", "top_ups", money)
+    before = first.provider("GET", "books")
     pids = first.pids()
     first.signal(signal.SIGKILL)
     os.kill(pids["mock-psp"], signal.SIGKILL)
 
     second = up(folder, *arguments).wait_until_up()
-    pays_in(700)
-    pays_in(50)
-    [balance] = provider(folder, "GET", "books")["balances"]
-    assert balance["available_minor"] == 750
+    assert second.provider("GET", "books") == before
+    assert second.provider("POST", "top_ups", money) == made
     assert "also at the mock provider" in second.output()
     assert second.signal(signal.SIGINT) == 0
 
     third = up(folder, *arguments, "--fresh").wait_until_up()
-    assert provider(folder, "GET", "books")["rows"] == []
+    assert third.provider("GET", "books")["rows"] == []
     assert third.signal(signal.SIGINT) == 0
 
 
