@@ -11,7 +11,7 @@ import duckdb
 
 from services.formats.report import ReportBalance, ReportLine, SettlementReport
 from services.kernel.movements import MovementKind, Pot
-from services.reconciliation.adapters.duckdb.engine import EngineLimits, Watch, open_engine
+from services.reconciliation.adapters.duckdb.engine import EngineLimits, open_engine
 from services.reconciliation.adapters.duckdb.files import RunFolders
 from services.reconciliation.adapters.duckdb.match import MatchResult, match
 from services.reconciliation.adapters.duckdb.prove import Evidence, prove
@@ -227,7 +227,7 @@ class Days:
         """Run a day without going on from it."""
         day = day or MONDAY + timedelta(days=len(self.done))
         evidence = self.stage(*reports, day=day, name=name)
-        with open_engine(self.root / "work", self.limits, watch()) as engine:
+        with open_engine(self.root / "work", self.limits, threading.Event()) as engine:
             matched = match(engine, evidence.scope, evidence.rules, evidence.folders)
         evidence = replace(evidence, results=matched.files)
         return Done(evidence, matched, reprove(evidence, self.root / "work"))
@@ -265,11 +265,6 @@ class Days:
 def scanned(side: Side, after: int, count: int) -> ScannedRange:
     """An export that came whole."""
     return ScannedRange(side, after, after + count, count, count)
-
-
-def watch() -> Watch:
-    """A watch that nobody uses to cancel."""
-    return Watch(heartbeat=lambda: None, cancelled=threading.Event())
 
 
 def reprove(evidence: Evidence, work: Path) -> Statement:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Generic, TypeVar, cast
 
 from services.kernel.invariant import invariant
-from services.reconciliation.adapters.duckdb.engine import RunCancelledError, Watch
+from services.reconciliation.adapters.duckdb.engine import RunCancelledError
 from services.reconciliation.domain.inputs import ScannedRange
 
 _POLL_S = 0.2
@@ -15,18 +15,17 @@ Result = TypeVar("Result")
 Item = TypeVar("Item")
 
 
-def _no_heartbeat() -> None:
-    """The event loop, which is free, tells that this process lives."""
+async def in_thread(work: Callable[[threading.Event], Result]) -> Result:
+    """Run `work` in a thread; if this is cancelled, stop the thread and wait for it to end.
 
-
-async def in_thread(work: Callable[[Watch], Result]) -> Result:
-    """Run `work` in a thread; if this is cancelled, stop the thread and wait for it to end."""
-    watch = Watch(heartbeat=_no_heartbeat, cancelled=threading.Event())
-    thread = asyncio.ensure_future(asyncio.to_thread(work, watch))
+    `work` stops when the event that it is given is set.
+    """
+    cancelled = threading.Event()
+    thread = asyncio.ensure_future(asyncio.to_thread(work, cancelled))
     try:
         return await asyncio.shield(thread)
     except asyncio.CancelledError:
-        watch.cancelled.set()
+        cancelled.set()
         # Nothing may work on the files of a step that has ended.
         await asyncio.wait([thread])
         if not thread.cancelled():
@@ -40,18 +39,18 @@ class Pulled(Generic[Item]):
     Args:
         exported: the pages; last, what was scanned.
         loop: the event loop in which they arrive.
-        watch: stops the pulling.
+        cancelled: stops the pulling once it is set.
     """
 
     def __init__(
         self,
         exported: AsyncIterator[Sequence[Item] | ScannedRange],
         loop: asyncio.AbstractEventLoop,
-        watch: Watch,
+        cancelled: threading.Event,
     ) -> None:
         self._exported = exported
         self._loop = loop
-        self._watch = watch
+        self._cancelled = cancelled
         self._scanned: ScannedRange | None = None
 
     @property
@@ -76,7 +75,7 @@ class Pulled(Generic[Item]):
             except TimeoutError:
                 if coming.done():
                     raise
-                if self._watch.cancelled.is_set():
+                if self._cancelled.is_set():
                     coming.cancel()
                     raise RunCancelledError from None
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 
 from pydantic import TypeAdapter
 
@@ -14,7 +15,6 @@ from services.kernel.movements import Pot
 from services.reconciliation.adapters.duckdb.engine import (
     Engine,
     EngineLimits,
-    Watch,
     open_engine,
 )
 from services.reconciliation.adapters.duckdb.files import (
@@ -63,7 +63,6 @@ from services.reconciliation.domain.steps import (
     incomplete,
 )
 
-_BREAKS_PAGE = 1_000
 _MARKDOWN_BYTES_MAX = 14_000
 
 
@@ -86,8 +85,8 @@ class DuckDbWorkbench:
         self._rules = rules
 
     async def stage_settlement(self, scope: RunScope, reports: Sequence[StoredReport]) -> Staged:
-        def work(watch: Watch) -> Staged:
-            with self._staging(watch) as (engine, folder):
+        def work(cancelled: Event) -> Staged:
+            with self._staging(cancelled) as (engine, folder):
                 parsed = [_parsed(scope, stored) for stored in reports]
                 batches = [(report.batch_number, report.lines) for report in parsed]
                 staged = stage_settlement(engine, folder, batches)
@@ -104,9 +103,9 @@ class DuckDbWorkbench:
     ) -> Staged:
         loop = asyncio.get_running_loop()
 
-        def work(watch: Watch) -> Staged:
-            events = Pulled(exported, loop, watch)
-            with self._staging(watch) as (engine, folder):
+        def work(cancelled: Event) -> Staged:
+            events = Pulled(exported, loop, cancelled)
+            with self._staging(cancelled) as (engine, folder):
                 staged = stage_gateway(engine, folder, events)
                 return self._files.keep_staged(folder, StagedFacts(staged, events.scanned))
 
@@ -121,9 +120,9 @@ class DuckDbWorkbench:
     ) -> Staged:
         loop = asyncio.get_running_loop()
 
-        def work(watch: Watch) -> Staged:
-            transactions = Pulled(exported, loop, watch)
-            with self._staging(watch) as (engine, folder):
+        def work(cancelled: Event) -> Staged:
+            transactions = Pulled(exported, loop, cancelled)
+            with self._staging(cancelled) as (engine, folder):
                 staged = stage_ledger(engine, folder, transactions, pots)
                 facts = StagedFacts(staged, transactions.scanned, balances=tuple(balances))
                 return self._files.keep_staged(folder, facts)
@@ -131,8 +130,8 @@ class DuckDbWorkbench:
         return await in_thread(work)
 
     async def match(self, scope: RunScope, cut: RunCut, staged: Sequence[Staged]) -> Matched:
-        def work(watch: Watch) -> Matched:
-            with self._step(watch) as (engine, folder):
+        def work(cancelled: Event) -> Matched:
+            with self._step(cancelled) as (engine, folder):
                 self._files.bring_inputs(folder, staged)
                 result = match(engine, scope, self._rules, self._files.folders(folder, scope, cut))
                 open_rows = sum(total.count for total in result.totals if total.outcome == "OPEN")
@@ -150,8 +149,8 @@ class DuckDbWorkbench:
         matched: Matched,
         lacking: Sequence[IncompleteReason],
     ) -> Proven:
-        def work(watch: Watch) -> Proven:
-            with self._step(watch) as (engine, folder):
+        def work(cancelled: Event) -> Proven:
+            with self._step(cancelled) as (engine, folder):
                 self._files.bring_inputs(folder, staged)
                 results = self._files.bring_results(folder, matched)
                 evidence = self._evidence(folder, scope, cut, staged, results)
@@ -188,20 +187,20 @@ class DuckDbWorkbench:
                         yield page
 
     @contextmanager
-    def _staging(self, watch: Watch) -> Iterator[tuple[Engine, Path]]:
+    def _staging(self, cancelled: Event) -> Iterator[tuple[Engine, Path]]:
         """Offer what `_step` does; what a source sent that cannot be is a BadInputError."""
         try:
-            with self._step(watch) as step:
+            with self._step(cancelled) as step:
                 yield step
         except (StagingError, MoneyError, ReportFormatError) as error:
             raise BadInputError(str(error)) from error
 
     @contextmanager
-    def _step(self, watch: Watch) -> Iterator[tuple[Engine, Path]]:
+    def _step(self, cancelled: Event) -> Iterator[tuple[Engine, Path]]:
         """Offer an engine, and the folder in which this step sees the run."""
         with (
             self._store.workspace() as work,
-            open_engine(work / "engine", self._limits, watch) as engine,
+            open_engine(work / "engine", self._limits, cancelled) as engine,
         ):
             folder = work / "run"
             folder.mkdir()

@@ -8,9 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from temporalio.testing import ActivityEnvironment
 
 from services.kernel.movements import MovementKind, Pot
-from services.reconciliation.adapters.duckdb.engine import EngineLimits, RunCancelledError, Watch
+from services.reconciliation.activities.telling import beating
+from services.reconciliation.adapters.duckdb.engine import EngineLimits, RunCancelledError
 from services.reconciliation.adapters.object_store import FolderStore, ObjectMissingError
 from services.reconciliation.adapters.threads import Pulled, in_thread
 from services.reconciliation.adapters.workbench import DuckDbWorkbench
@@ -203,20 +205,34 @@ async def test_a_failed_export_is_the_failure_of_its_step() -> None:
 
     loop = asyncio.get_running_loop()
 
-    def work(watch: Watch) -> list[int]:
-        return list(Pulled(failing(), loop, watch))
+    def work(cancelled: threading.Event) -> list[int]:
+        return list(Pulled(failing(), loop, cancelled))
 
     with pytest.raises(TimeoutError, match="took too long"):
         await in_thread(work)
 
 
+async def test_the_heart_beats_while_a_thread_works() -> None:
+    """A step that works in a thread leaves the event loop free to tell that the worker lives."""
+    beaten = threading.Event()
+
+    async def step() -> bool:
+        async with beating():
+            return await in_thread(lambda _cancelled: beaten.wait(timeout=10))
+
+    environment = ActivityEnvironment()
+    environment.on_heartbeat = lambda *_details: beaten.set()
+
+    assert await environment.run(step)
+
+
 async def test_a_thread_is_told_to_stop() -> None:
-    """The watch of a cancelled step says so to whoever looks."""
+    """The event of a cancelled step is set for whoever looks."""
     started, seen = threading.Event(), threading.Event()
 
-    def work(watch: Watch) -> None:
+    def work(cancelled: threading.Event) -> None:
         started.set()
-        if watch.cancelled.wait(timeout=10):
+        if cancelled.wait(timeout=10):
             seen.set()
             raise RunCancelledError
 

@@ -1,8 +1,7 @@
 """The one place that opens DuckDB: bounded, offline, and interruptible from outside."""
 
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
@@ -28,37 +27,22 @@ class EngineLimits:
     disk_mb: int = 20_000
 
 
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """How the outside keeps an eye on a step.
-
-    Args:
-        heartbeat: called every `interval_s` while the engine works, from a thread of its own; it
-            must not raise.
-        cancelled: when set, the running query is interrupted and RunCancelledError raised.
-    """
-
-    heartbeat: Callable[[], None]
-    cancelled: threading.Event
-    interval_s: float = 1.0
-
-
 class Engine:
     """A DuckDB connection that runs SQL text and stops when it is told to."""
 
     version = f"duckdb {duckdb.__version__}"
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, work: Path, watch: Watch | None
+        self, connection: duckdb.DuckDBPyConnection, work: Path, cancelled: threading.Event | None
     ) -> None:
         self._connection = connection
-        self._watch = watch
+        self._cancelled = cancelled
         self.work = work
         """A folder for what only this step needs."""
 
     def check(self) -> None:
         """Raise RunCancelledError if the run was cancelled."""
-        if self._watch is not None and self._watch.cancelled.is_set():
+        if self._cancelled is not None and self._cancelled.is_set():
             raise RunCancelledError
 
     def run(self, sql: str, **parameters: object) -> list[tuple[Any, ...]]:
@@ -100,8 +84,12 @@ class Engine:
 
 
 @contextmanager
-def open_engine(work: Path, limits: EngineLimits, watch: Watch | None = None) -> Iterator[Engine]:
+def open_engine(
+    work: Path, limits: EngineLimits, cancelled: threading.Event | None = None
+) -> Iterator[Engine]:
     """Open an engine that keeps its temporary files in `work`, and close it.
+
+    Once `cancelled` is set, the running query is interrupted and RunCancelledError raised.
 
     An engine serves one step: each names its tables as it likes. It never loads an extension from
     outside, and its time zone is UTC. Results do not depend on `limits`: every query that writes a
@@ -121,12 +109,12 @@ def open_engine(work: Path, limits: EngineLimits, watch: Watch | None = None) ->
             "allow_community_extensions": False,
         },
     )
-    engine = Engine(connection, work, watch)
+    engine = Engine(connection, work, cancelled)
     done = threading.Event()
     watcher = None
-    if watch is not None:
+    if cancelled is not None:
         watcher = threading.Thread(
-            target=_watch, args=(connection, watch, done), name="engine-watch", daemon=True
+            target=_interrupt, args=(connection, cancelled, done), name="engine-watch", daemon=True
         )
         watcher.start()
     try:
@@ -140,13 +128,11 @@ def open_engine(work: Path, limits: EngineLimits, watch: Watch | None = None) ->
         connection.close()
 
 
-def _watch(connection: duckdb.DuckDBPyConnection, watch: Watch, done: threading.Event) -> None:
-    next_beat_s = 0.0
+def _interrupt(
+    connection: duckdb.DuckDBPyConnection, cancelled: threading.Event, done: threading.Event
+) -> None:
     while not done.wait(_POLL_S):
-        if time.monotonic() >= next_beat_s:
-            watch.heartbeat()
-            next_beat_s = time.monotonic() + watch.interval_s
-        if watch.cancelled.is_set():
+        if cancelled.is_set():
             # An interrupt between two statements is lost, so it is repeated until the step ends.
             connection.interrupt()
 
