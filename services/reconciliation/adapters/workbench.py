@@ -99,7 +99,7 @@ class DuckDbWorkbench:
         return await in_thread(work)
 
     async def stage_gateway(
-        self, _scope: RunScope, exported: AsyncIterator[Sequence[GatewayEvent] | ScannedRange]
+        self, exported: AsyncIterator[Sequence[GatewayEvent] | ScannedRange]
     ) -> Staged:
         loop = asyncio.get_running_loop()
 
@@ -113,7 +113,6 @@ class DuckDbWorkbench:
 
     async def stage_ledger(
         self,
-        _scope: RunScope,
         exported: AsyncIterator[Sequence[LedgerTransaction] | ScannedRange],
         pots: Mapping[str, Pot],
         balances: Sequence[LedgerBalance],

@@ -72,7 +72,7 @@ class RunComparing:
         async with self._phases.of(plan, RunPhase.STAGE_GATEWAY) as note:
             cut = (await self._cut(plan)).gateway
             exported = self._gateway.export(plan.scope, cut.after, cut.through)
-            staged = await self._workbench.stage_gateway(plan.scope, exported)
+            staged = await self._workbench.stage_gateway(exported)
             note.text = _count(staged, "events")
             return staged
 
@@ -87,7 +87,6 @@ class RunComparing:
                 plan.tenant_id, cut.ledger.after, cut.ledger.through, list(cut.accounts)
             )
             staged = await self._workbench.stage_ledger(
-                plan.scope,
                 exported,
                 cut.accounts,
                 await self._ledger.balances(plan.tenant_id, list(cut.accounts), cut.ledger.through),

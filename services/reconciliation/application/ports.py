@@ -294,14 +294,13 @@ class Workbench(Protocol):
         ...
 
     async def stage_gateway(
-        self, scope: RunScope, exported: AsyncIterator[Sequence[GatewayEvent] | ScannedRange]
+        self, exported: AsyncIterator[Sequence[GatewayEvent] | ScannedRange]
     ) -> Staged:
         """Stage the gateway's events."""
         ...
 
     async def stage_ledger(
         self,
-        scope: RunScope,
         exported: AsyncIterator[Sequence[LedgerTransaction] | ScannedRange],
         pots: Mapping[str, Pot],
         balances: Sequence[LedgerBalance],

@@ -95,8 +95,8 @@ async def staged(bench: DuckDbWorkbench) -> list[Staged]:
     balances = [LedgerBalance(PENDING, "EUR", 970)]
     return [
         await bench.stage_settlement(SCOPE, [REPORT]),
-        await bench.stage_gateway(SCOPE, events()),
-        await bench.stage_ledger(SCOPE, transactions(), POTS, balances),
+        await bench.stage_gateway(events()),
+        await bench.stage_ledger(transactions(), POTS, balances),
     ]
 
 
@@ -137,9 +137,7 @@ async def test_a_lacking_input_fails_the_first_proof(bench: DuckDbWorkbench) -> 
 async def test_a_failed_proof_is_its_own_reason(bench: DuckDbWorkbench) -> None:
     """A ledger whose balance the rows do not explain makes the run INCOMPLETE: PROOF_FAILED."""
     sides = await staged(bench)
-    sides[2] = await bench.stage_ledger(
-        SCOPE, transactions(), POTS, [LedgerBalance(PENDING, "EUR", 971)]
-    )
+    sides[2] = await bench.stage_ledger(transactions(), POTS, [LedgerBalance(PENDING, "EUR", 971)])
     matched = await bench.match(SCOPE, CUT, sides)
 
     found = await bench.prove(SCOPE, CUT, sides, matched, [])
@@ -175,7 +173,7 @@ async def test_what_a_source_cannot_have_sent_is_refused(bench: DuckDbWorkbench)
     with pytest.raises(BadInputError, match="is report 1, not 2"):
         await bench.stage_settlement(SCOPE, [other])
     with pytest.raises(BadInputError, match="Position 1 came after 2"):
-        await bench.stage_gateway(SCOPE, backwards())
+        await bench.stage_gateway(backwards())
 
 
 async def test_a_cancelled_step_stops_its_thread(bench: DuckDbWorkbench, tmp_path: Path) -> None:
@@ -187,7 +185,7 @@ async def test_a_cancelled_step_stops_its_thread(bench: DuckDbWorkbench, tmp_pat
         await asyncio.Event().wait()
         yield ScannedRange(Side.GATEWAY, 0, 0, 0, 0)
 
-    step = asyncio.create_task(bench.stage_gateway(SCOPE, stuck()))
+    step = asyncio.create_task(bench.stage_gateway(stuck()))
     await waiting.wait()
     step.cancel()
     with pytest.raises(asyncio.CancelledError):
