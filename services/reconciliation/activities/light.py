@@ -18,8 +18,8 @@ from services.reconciliation.domain.runs import (
     RunRequest,
     RunState,
 )
-from services.reconciliation.domain.steps import Proven, Published, Reports
-from services.reconciliation.workflows.models import ClaimAnswer, PersistAnswer
+from services.reconciliation.domain.steps import Proven, Published
+from services.reconciliation.workflows.models import ClaimAnswer, PersistAnswer, Reports
 from services.reconciliation.workflows.steps import LightSteps
 
 log = structlog.get_logger("vezne.reconciliation")
@@ -65,7 +65,7 @@ class LightActivities(LightSteps):
     @activity.defn
     async def wait_booking(self, plan: RunPlan, predecessor: Predecessor | None) -> Reports:
         with told():
-            return await self._waiting.wait_booking(plan, predecessor)
+            return Reports(await self._waiting.wait_booking(plan, predecessor))
 
     @activity.defn
     async def resolve_cut(

@@ -26,7 +26,7 @@ from services.reconciliation.domain.runs import (
     RunPlan,
 )
 from services.reconciliation.domain.statement import SequenceCut
-from services.reconciliation.domain.steps import GatewayReport, Reports, ReportState
+from services.reconciliation.domain.steps import GatewayReport, ReportState
 
 LATE_REPORTS = timedelta(days=31)
 """A report of a date that is over may still come so late. Later ones leave a hole in the numbers,
@@ -134,7 +134,9 @@ class RunWaiting:
         request_id = f"recon:{plan.run_id}:{day}"
         return await self._gateway.fetch_reports(plan.scope, day, request_id)
 
-    async def wait_booking(self, plan: RunPlan, predecessor: Predecessor | None) -> Reports:
+    async def wait_booking(
+        self, plan: RunPlan, predecessor: Predecessor | None
+    ) -> tuple[ReportInput, ...]:
         """Return the reports since the predecessor, all of them booked.
 
         Raises:
@@ -155,7 +157,7 @@ class RunWaiting:
                 lines = sum(report.line_count for report in waiting)
                 raise NotYetError(f"{done} of {lines} lines are booked")
             note.text = f"reports {', '.join(str(one.input.batch_number) for one in reports)}"
-            return Reports(tuple(report.input for report in reports))
+            return tuple(report.input for report in reports)
 
     async def resolve_cut(
         self, plan: RunPlan, predecessor: Predecessor | None, reports: Sequence[ReportInput]

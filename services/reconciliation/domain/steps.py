@@ -42,14 +42,6 @@ class StoredReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Reports:
-    """What the wait for reports came to: those to read, and why one is missing, if one is."""
-
-    inputs: tuple[ReportInput, ...]
-    lacking: IncompleteReason | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Staged:
     """One side, staged."""
 

@@ -11,6 +11,7 @@ from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSear
 
 from services.reconciliation.domain.inputs import RunScope
 from services.reconciliation.domain.runs import (
+    ReportInput,
     RunMode,
     RunOutcome,
     RunPlan,
@@ -134,6 +135,13 @@ class RequestAnswer:
     workflow_id: str
     workflow_url: str
     verdict: Verdict | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reports:
+    """The reports that a run reads, all of them booked."""
+
+    inputs: tuple[ReportInput, ...]
 
 
 @dataclass(frozen=True, slots=True)

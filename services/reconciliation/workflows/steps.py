@@ -17,8 +17,8 @@ from services.reconciliation.domain.runs import (
     RunRequest,
     RunState,
 )
-from services.reconciliation.domain.steps import Matched, Proven, Published, Reports, Staged
-from services.reconciliation.workflows.models import ClaimAnswer, PersistAnswer
+from services.reconciliation.domain.steps import Matched, Proven, Published, Staged
+from services.reconciliation.workflows.models import ClaimAnswer, PersistAnswer, Reports
 
 NOT_YET = "NotYet"
 """The type of failure of an activity that waits: it is tried again until its deadline."""
