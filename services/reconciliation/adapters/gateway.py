@@ -11,6 +11,7 @@ from services.platform.errors import RemoteError
 from services.reconciliation.adapters.remote import calling, moment, streamed
 from services.reconciliation.application.ports import UnavailableError
 from services.reconciliation.domain.inputs import (
+    AccountRef,
     GatewayEvent,
     GatewayMovement,
     RunScope,
@@ -47,9 +48,9 @@ class GatewayClient:
         self._settlement = SettlementServiceStub(channel)
         self._export_timeout_s = export_timeout_s
 
-    async def check_provider_account(self, scope: RunScope) -> None:
+    async def check_provider_account(self, account: AccountRef) -> None:
         # An empty range of events is the cheapest question that the gateway refuses by name.
-        async for _ in self.export(scope, 0, 0):
+        async for _ in self.export(account, 0, 0):
             pass
 
     async def cut(self, tenant_id: str) -> int:
@@ -58,15 +59,15 @@ class GatewayClient:
         return response.cut.event_sequence
 
     async def export(
-        self, scope: RunScope, after: int, through: int
+        self, account: AccountRef, after: int, through: int
     ) -> AsyncIterator[Sequence[GatewayEvent] | ScannedRange]:
         call = self._events.ExportEvents(
             ExportEventsRequest(
-                tenant_id=scope.tenant_id,
+                tenant_id=account.tenant_id,
                 after_sequence=after,
                 through_sequence=through,
-                provider=scope.provider,
-                provider_account=scope.provider_account,
+                provider=account.provider,
+                provider_account=account.provider_account,
             ),
             timeout=self._export_timeout_s,
         )
@@ -86,13 +87,13 @@ class GatewayClient:
         raise UnavailableError(_SERVICE)
 
     async def fetch_reports(
-        self, scope: RunScope, business_date: date, request_id: str
+        self, account: AccountRef, business_date: date, request_id: str
     ) -> Sequence[GatewayReport]:
         request = FetchSettlementReportRequest(
-            tenant_id=scope.tenant_id,
+            tenant_id=account.tenant_id,
             request_id=request_id,
-            provider=scope.provider,
-            provider_account=scope.provider_account,
+            provider=account.provider,
+            provider_account=account.provider_account,
             business_date=business_date.isoformat(),
         )
         try:

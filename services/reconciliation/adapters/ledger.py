@@ -7,10 +7,10 @@ import grpc
 from services.reconciliation.adapters.remote import calling, moment, streamed
 from services.reconciliation.application.ports import UnavailableError
 from services.reconciliation.domain.inputs import (
+    AccountRef,
     LedgerBalance,
     LedgerEntry,
     LedgerTransaction,
-    RunScope,
     ScannedRange,
 )
 from services.reconciliation.domain.pots import PREFIXES, account_prefix
@@ -39,18 +39,18 @@ class LedgerClient:
             response = await self._journal.GetCut(GetCutRequest(tenant_id=tenant_id))
         return response.cut.sequence
 
-    async def account_ids(self, scope: RunScope) -> Sequence[str]:
+    async def account_ids(self, account: AccountRef) -> Sequence[str]:
         found: list[str] = []
         for prefix in PREFIXES:
             request = ListAccountsRequest(
-                tenant_id=scope.tenant_id,
-                prefix=account_prefix(prefix, scope.provider, scope.provider_account),
+                tenant_id=account.tenant_id,
+                prefix=account_prefix(prefix, account.provider, account.provider_account),
                 page_size=_PAGE,
             )
             while True:
                 with calling(_SERVICE):
                     response = await self._accounts.ListAccounts(request)
-                found += [account.account_id for account in response.accounts]
+                found += [listed.account_id for listed in response.accounts]
                 if not response.next_page_token:
                     break
                 request.page_token = response.next_page_token

@@ -71,7 +71,7 @@ class RunComparing:
         """Stage the gateway's events between the previous cut and this one."""
         async with self._phases.of(plan, RunPhase.STAGE_GATEWAY) as note:
             cut = (await self._cut(plan)).gateway
-            exported = self._gateway.export(plan.scope, cut.after, cut.through)
+            exported = self._gateway.export(plan.scope.account, cut.after, cut.through)
             staged = await self._workbench.stage_gateway(exported)
             note.text = _count(staged, "events")
             return staged

@@ -15,6 +15,7 @@ from services.reconciliation.application.questions import (
 )
 from services.reconciliation.domain.breaks import Break
 from services.reconciliation.domain.inputs import (
+    AccountRef,
     GatewayEvent,
     LedgerBalance,
     LedgerTransaction,
@@ -214,7 +215,7 @@ class Ledger(Protocol):
         """Return the last sequence."""
         ...
 
-    async def account_ids(self, scope: RunScope) -> Sequence[str]:
+    async def account_ids(self, account: AccountRef) -> Sequence[str]:
         """Return the paths of all accounts of the provider account."""
         ...
 
@@ -236,7 +237,7 @@ class Gateway(Protocol):
     PROVIDER_ACCOUNT_NOT_FOUND.
     """
 
-    async def check_provider_account(self, scope: RunScope) -> None:
+    async def check_provider_account(self, account: AccountRef) -> None:
         """Raise unless the tenant has this provider account."""
         ...
 
@@ -245,13 +246,13 @@ class Gateway(Protocol):
         ...
 
     def export(
-        self, scope: RunScope, after: int, through: int
+        self, account: AccountRef, after: int, through: int
     ) -> AsyncIterator[Sequence[GatewayEvent] | ScannedRange]:
         """Yield the provider account's events of (after, through]; last, what was scanned."""
         ...
 
     async def fetch_reports(
-        self, scope: RunScope, business_date: date, request_id: str
+        self, account: AccountRef, business_date: date, request_id: str
     ) -> Sequence[GatewayReport]:
         """Have the reports of a date fetched and booked; return those that are there."""
         ...

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from datetime import date
 
 from services.kernel.money import UnknownCurrencyError, currency
 from services.reconciliation.application.ports import Gateway, RunReader
@@ -13,7 +12,7 @@ from services.reconciliation.application.questions import (
     RunFilter,
     RunPosition,
 )
-from services.reconciliation.domain.inputs import RunScope
+from services.reconciliation.domain.inputs import AccountRef
 from services.reconciliation.domain.reasons import Reason, ReconciliationError
 from services.reconciliation.domain.runs import Run
 from services.reconciliation.domain.statement import Statement
@@ -106,6 +105,6 @@ class Runs:
         if not found and chosen.provider and chosen.provider_account:
             # Nothing may mean that all is well, or that the name is wrong: only the gateway knows.
             await self._gateway.check_provider_account(
-                RunScope(tenant_id, chosen.provider, chosen.provider_account, date.max)
+                AccountRef(tenant_id, chosen.provider, chosen.provider_account)
             )
         return found

@@ -80,7 +80,7 @@ class RunStarter:
         answered = await self._claims.answered(request)
         if answered is not None:
             return answered
-        await self._gateway.check_provider_account(request.scope)
+        await self._gateway.check_provider_account(request.scope.account)
         self._refuse_unless_over(request)
         for _ in range(_TAKE_OVERS_MAX):
             now = self._clock()

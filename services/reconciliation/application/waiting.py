@@ -132,7 +132,7 @@ class RunWaiting:
 
     async def _fetch(self, plan: RunPlan, day: date) -> Sequence[GatewayReport]:
         request_id = f"recon:{plan.run_id}:{day}"
-        return await self._gateway.fetch_reports(plan.scope, day, request_id)
+        return await self._gateway.fetch_reports(plan.scope.account, day, request_id)
 
     async def wait_booking(
         self, plan: RunPlan, predecessor: Predecessor | None
@@ -192,7 +192,7 @@ class RunWaiting:
             gateway=SequenceCut(predecessor.gateway_through if predecessor else 0, gateway_through),
             reports=tuple(reports),
             # Asked for after the cut: an account that is opened later has nothing in it there.
-            accounts=pots_of(await self._ledger.account_ids(plan.scope)),
+            accounts=pots_of(await self._ledger.account_ids(plan.scope.account)),
             rules_version=self._rules.version,
             rules_sha256=self._rules.sha256,
             predecessor_run_id=predecessor.run_id if predecessor else "",

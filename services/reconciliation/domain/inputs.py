@@ -12,6 +12,15 @@ PotAccounts = Mapping[str, Pot]
 
 
 @dataclass(frozen=True, slots=True)
+class AccountRef:
+    """One provider account of a tenant."""
+
+    tenant_id: str
+    provider: str
+    provider_account: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunScope:
     """Which provider account and date a run proves."""
 
@@ -19,6 +28,11 @@ class RunScope:
     provider: str
     provider_account: str
     business_date: date
+
+    @property
+    def account(self) -> AccountRef:
+        """The provider account alone, of all dates."""
+        return AccountRef(self.tenant_id, self.provider, self.provider_account)
 
 
 @dataclass(frozen=True, slots=True)

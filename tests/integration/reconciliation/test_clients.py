@@ -76,14 +76,14 @@ async def test_the_ledger_is_read_whole_at_its_cut(
     posting, client = ledger
     world = World(f"t-{uuid4().hex[:8]}", posting, FakeGateway("nobody"))
     await world.open()
-    scope = replace(SCOPE, tenant_id=world.tenant_id)
+    account = replace(SCOPE.account, tenant_id=world.tenant_id)
     await world.deposit(1)
     clearing = "liability/psp/mock/main/withdrawal_clearing/eur"
     submitted = transfer("liability/player/p1/cash/eur", clearing, 250)
     await posting.post(world.tenant_id, "withdrawal-1", submitted)
     cut = await client.cut(world.tenant_id)
     await world.deposit(2)
-    accounts = pots_of(await client.account_ids(scope))
+    accounts = pots_of(await client.account_ids(account))
 
     items, scanned = await whole(client.export(world.tenant_id, 0, cut, list(accounts)))
     balances = await client.balances(world.tenant_id, list(accounts), cut)
@@ -121,7 +121,7 @@ async def test_an_unknown_tenant_is_our_refusal(
     ledger: tuple[PostingClient, LedgerClient], gateway: tuple[FakeGateway, GatewayClient]
 ) -> None:
     """What another service refuses for a reason of ours, we refuse for that reason."""
-    unknown = replace(SCOPE, tenant_id="nobody")
+    unknown = replace(SCOPE.account, tenant_id="nobody")
 
     for call in (ledger[1].cut("nobody"), gateway[1].check_provider_account(unknown)):
         with pytest.raises(ReconciliationError) as refused:
@@ -141,7 +141,7 @@ async def test_gateway_events_are_read_whole(gateway: tuple[FakeGateway, Gateway
     for number in range(5):
         known.happen(f"withdrawal-{number}", "submitted", inside)
 
-    items, scanned = await whole(client.export(SCOPE, 1, await client.cut("acme")))
+    items, scanned = await whole(client.export(SCOPE.account, 1, await client.cut("acme")))
 
     assert [item.event_sequence for item in items] == [2, 3, 4, 5]
     assert items[0].movements[0].movement_kind is None
@@ -155,11 +155,11 @@ async def test_reports_are_fetched_listed_and_read(
     """A report that is not there is no report; one that is there is read with its bytes."""
     known, client = gateway
     world = World("acme", PostingClient(grpc.aio.insecure_channel("127.0.0.1:1"), 1), known)
-    before = await client.fetch_reports(SCOPE, MONDAY, "r-1")
+    before = await client.fetch_reports(SCOPE.account, MONDAY, "r-1")
     world.report(MONDAY, booked=False)
     held = world.report(MONDAY - timedelta(days=40))
 
-    [fetched] = await client.fetch_reports(SCOPE, MONDAY, "r-1")
+    [fetched] = await client.fetch_reports(SCOPE.account, MONDAY, "r-1")
     listed = await client.list_reports(SCOPE, None)
     recent = await client.list_reports(SCOPE, MONDAY)
     stored = await client.read_report("acme", listed[1].input)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from services.kernel.movements import Pot
 from services.reconciliation.application.ports import Claimed
 from services.reconciliation.application.starting import CLAIM_GRACE, RunStarter, StartRules
-from services.reconciliation.domain.inputs import RunScope
+from services.reconciliation.domain.inputs import AccountRef, RunScope
 from services.reconciliation.domain.links import Links
 from services.reconciliation.domain.pots import pots_of
 from services.reconciliation.domain.reasons import ReconciliationError
@@ -155,7 +155,7 @@ class OneClaim:
 class KnownAccount:
     """A gateway that knows every provider account."""
 
-    async def check_provider_account(self, _scope: RunScope) -> None:
+    async def check_provider_account(self, _account: AccountRef) -> None:
         return
 
 
