@@ -22,6 +22,7 @@ from urllib.parse import quote
 
 import psutil
 
+from services.kernel.invariant import present
 from services.local.errors import StackError
 
 START_TIMEOUT_S = 30.0
@@ -297,8 +298,7 @@ class LocalPostgres:
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
-        process = self._process
-        assert process is not None
+        process = present(self._process, "the server was started")
         while time.monotonic() < deadline:
             if process.poll() is not None:
                 self._process = None

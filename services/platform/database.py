@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from services.kernel.invariant import present
 from services.platform.failures import CannotRunError
 from services.platform.settings import DatabaseSettings
 
@@ -88,8 +89,7 @@ class UnitOfWork:
     @property
     def connection(self) -> AsyncConnection:
         """The connection; only inside the block."""
-        assert self._connection is not None
-        return self._connection
+        return present(self._connection, "a unit of work is used inside its block")
 
     async def driver(self) -> asyncpg.Connection:
         """Return asyncpg's own connection, in the transaction: for COPY, or for all of the work.

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, column, pool, select, table, text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from services.kernel.invariant import present
 from services.platform.database import (
     DatabaseUnfitError,
     async_url,
@@ -95,8 +96,9 @@ def _run_sync(connection: Connection, service: str) -> None:
 def execute_script(migration_file: str) -> None:
     """Run the SQL that stands beside a migration, under its name with `.sql`."""
     script = Path(migration_file).with_suffix(".sql").read_text("utf-8")
-    driver = context.get_bind().connection.dbapi_connection
-    assert driver is not None
+    driver = present(
+        context.get_bind().connection.dbapi_connection, "a migration runs on an open connection"
+    )
     # asyncpg's own execute takes several statements, which a prepared statement cannot.
     driver.run_async(lambda connection: connection.execute(script))
 

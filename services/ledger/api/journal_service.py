@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import cast
 
+from services.kernel.invariant import present
 from services.ledger.api import building, parsing
 from services.ledger.application.journal import AsOf, Journal
 from services.ledger.domain.history import ExportFilter, NamedBy, StatementLine, TransactionName
@@ -22,8 +23,10 @@ class JournalService(JournalServiceServicer):
     async def GetTransaction(
         self, request: pb.GetTransactionRequest, _context: Context
     ) -> pb.GetTransactionResponse:
-        by = request.WhichOneof("transaction")
-        assert by is not None, "the contract's rules let no request through without a name"
+        by = present(
+            request.WhichOneof("transaction"),
+            "the contract's rules let no request through without a name",
+        )
         name = TransactionName(NamedBy(by), getattr(request, by))
         found = await self._journal.transaction(request.tenant_id, name)
         return pb.GetTransactionResponse(transaction=building.transaction(found))

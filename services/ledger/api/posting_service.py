@@ -1,5 +1,6 @@
 """PostingService: transactions in, outcomes out."""
 
+from services.kernel.invariant import InvariantError
 from services.ledger.api import building, parsing
 from services.ledger.api.deciding import decided
 from services.ledger.application.lanes import Lanes
@@ -59,7 +60,8 @@ class PostingService(PostingServiceServicer):
 def _result(outcome: Outcome) -> pb.BatchResult:
     if isinstance(outcome, Posted):
         return pb.BatchResult(posted=_posted(outcome), replayed=outcome.replayed)
-    assert isinstance(outcome, Refused)
+    if not isinstance(outcome, Refused):
+        raise InvariantError("what is posted in a batch is posted or refused")
     return pb.BatchResult(
         refusal=pb.Refusal(
             reason=LedgerReason.Value(f"LEDGER_REASON_{outcome.reason}"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from services.kernel.invariant import present
 from services.kernel.money import format_amount
 from services.local.demo.day import Advance, Day, Expected, Findings, Seed
 from vezne.reconciliation.v1.break_pb2 import Break, BreakClass
@@ -34,17 +35,17 @@ async def in_the_end(day: Day, _advance: Advance) -> None:
 
 
 async def _check(day: Day, wanted: Wanted) -> None:
-    assert day.run is not None
+    run = present(day.run, "the day was reconciled")
     found = await RunServiceStub(day.reconciliation).GetStatement(
-        GetStatementRequest(tenant_id=day.tenant, run_id=day.run.run_id)
+        GetStatementRequest(tenant_id=day.tenant, run_id=run.run_id)
     )
     listed = await BreakServiceStub(day.reconciliation).ListBreaks(
         ListBreaksRequest(
-            tenant_id=day.tenant, run_id=day.run.run_id, open_only=True, page_size=_BREAKS_MAX
+            tenant_id=day.tenant, run_id=run.run_id, open_only=True, page_size=_BREAKS_MAX
         )
     )
     day.findings.statement, day.findings.breaks = found.statement, listed.breaks
-    date, verdict = day.run.business_date, found.statement.run.verdict
+    date, verdict = run.business_date, found.statement.run.verdict
     outcomes = {proof.proof: proof.outcome for proof in found.statement.proofs}
     # All that the contract knows are asked for: a proof that is not listed does not hold.
     failed = [

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from services.kernel.invariant import invariant
+from services.kernel.invariant import invariant, present
 from services.psp_gateway.domain.objects import Withdrawal, WithdrawalState
 from services.psp_gateway.domain.outcomes import Outcome
 
@@ -135,10 +135,9 @@ def plan(
         case S.APPROVED:
             return _after_approval(tries, waiting_for, times, now)
         case S.SUBMITTING | S.SUBMIT_UNKNOWN | S.SUBMITTED:
-            invariant(tries is not None, "what is submitted has an attempt")
-            assert tries is not None
+            tried = present(tries, "what is submitted has an attempt")
             # Without an answer, whoever called has died: the age says nothing about the provider.
-            age = now - tries.begun_at if tries.outcome else _AT_ONCE
+            age = now - tried.begun_at if tried.outcome else _AT_ONCE
             pause = times.ask.pause(age)
             return Plan(Step.ASK_PROVIDER, pause, _why_with_provider(withdrawal.state, waiting_for))
     return Plan(Step.NOTHING, _AT_ONCE, "It has ended")

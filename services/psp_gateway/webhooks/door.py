@@ -17,6 +17,7 @@ from starlette.routing import Route
 from services.kernel.clock import Clock
 from services.kernel.errors import DomainError
 from services.kernel.group_commit import DrainedError, QueueFullError, WholeBatchError
+from services.kernel.invariant import present
 from services.psp_gateway.application.inbox import Inbox
 from services.psp_gateway.application.providers import Connection, Connections, VerificationError
 from services.psp_gateway.domain.accounts import ProviderAccount
@@ -75,22 +76,21 @@ class Door:
 
     async def _take(self, request: Request, connection: Connection) -> tuple[str, int]:
         """Verify and store a delivery; return what became of it, and the HTTP code that says so."""
-        webhooks, at = connection.webhooks, connection.at
-        assert webhooks is not None
+        webhooks = present(connection.webhooks, "who receives webhooks verifies them")
         try:
             body = await self._body(request)
             items = webhooks.verify(dict(request.headers), body, self.clock())
-            await self.inbox.receive(connection.tenant_id, at, items, body)
+            await self.inbox.receive(connection.tenant_id, connection.at, items, body)
         except VerificationError as error:
             # What is wrong is ours to know: whoever forges learns nothing.
-            log.info("webhook_refused", provider_account=str(at), why=str(error))
+            log.info("webhook_refused", provider_account=str(connection.at), why=str(error))
             return "unverified", 401
         except _TooLargeError:
             return "too_large", 413
         except _TooSlowError:
             return "too_slow", 408
         except (WholeBatchError, QueueFullError, DrainedError) as error:
-            log.warning("webhook_not_stored", provider_account=str(at), why=repr(error))
+            log.warning("webhook_not_stored", provider_account=str(connection.at), why=repr(error))
             return "not_stored", 503
         return "stored", 200
 

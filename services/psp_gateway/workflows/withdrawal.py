@@ -14,6 +14,7 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
+    from services.kernel.invariant import present
     from services.psp_gateway.workflows import signatures
     from services.psp_gateway.workflows.details import details
     from services.psp_gateway.workflows.models import (
@@ -181,8 +182,7 @@ class WithdrawalWorkflow:
             workflow.set_current_details(details(standing))
 
     def _newest(self) -> Standing:
-        assert self._standing is not None
-        return self._standing
+        return present(self._standing, "a withdrawal's workflow begins with its standing")
 
 
 def _check_in_review(standing: Standing) -> None:

@@ -3,9 +3,9 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from typing import Generic, TypeVar, cast
+from typing import Generic, TypeVar
 
-from services.kernel.invariant import invariant
+from services.kernel.invariant import present
 from services.reconciliation.adapters.duckdb.engine import RunCancelledError
 from services.reconciliation.domain.inputs import ScannedRange
 
@@ -56,8 +56,7 @@ class Pulled(Generic[Item]):
     @property
     def scanned(self) -> ScannedRange:
         """What was scanned; known once all items were pulled."""
-        invariant(self._scanned is not None, "an export ends with what was scanned")
-        return cast("ScannedRange", self._scanned)
+        return present(self._scanned, "an export ends with what was scanned")
 
     def __iter__(self) -> Iterator[Item]:
         while True:

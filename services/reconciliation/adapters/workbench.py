@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from services import formats
 from services.formats.report import ReportFormatError, SettlementReport
+from services.kernel.invariant import present
 from services.kernel.money import MoneyError
 from services.kernel.movements import Pot
 from services.reconciliation.adapters.duckdb.engine import (
@@ -214,10 +215,6 @@ class DuckDbWorkbench:
         results: Mapping[str, FileFacts],
     ) -> Evidence:
         facts = self._files.staged_facts(staged)
-        ledger_range = facts[Side.LEDGER].scanned
-        gateway_range = facts[Side.GATEWAY].scanned
-        assert ledger_range is not None
-        assert gateway_range is not None
         return Evidence(
             scope=scope,
             rules=self._rules,
@@ -225,12 +222,16 @@ class DuckDbWorkbench:
             staged={side: found.staged for side, found in facts.items()},
             results={name: results[name] for name in result_names()},
             reports=facts[Side.SETTLEMENT].reports,
-            ledger_range=ledger_range,
-            gateway_range=gateway_range,
+            ledger_range=_range(facts[Side.LEDGER]),
+            gateway_range=_range(facts[Side.GATEWAY]),
             pots=cut.accounts,
             ledger_balances=facts[Side.LEDGER].balances,
             predecessor_sha256=cut.predecessor_manifest_sha256,
         )
+
+
+def _range(facts: StagedFacts) -> ScannedRange:
+    return present(facts.scanned, "what comes by an export is staged with what was scanned")
 
 
 def _parsed(scope: RunScope, stored: StoredReport) -> SettlementReport:

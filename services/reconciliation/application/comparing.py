@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from services.kernel.clock import Clock
-from services.kernel.invariant import invariant
+from services.kernel.invariant import present
 from services.reconciliation.application.ports import (
     Gateway,
     Ledger,
@@ -155,9 +155,7 @@ class RunComparing:
 
     async def _cut(self, plan: RunPlan) -> RunCut:
         cut = await self._progress.cut(plan)
-        invariant(cut is not None, "the cut is resolved before anything is read")
-        assert cut is not None
-        return cut
+        return present(cut, "the cut is resolved before anything is read")
 
 
 def _count(staged: Staged, what: str) -> str:

@@ -8,7 +8,7 @@ import asyncpg
 import orjson
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.kernel.invariant import invariant
+from services.kernel.invariant import present
 from services.kernel.movements import MovementKind, Pot
 from services.psp_gateway.adapters.postgres.connection import connected
 from services.psp_gateway.application.reading import EventCut, EventFilter, RecordedEvent
@@ -87,8 +87,10 @@ class PostgresHistory:
         self, events: Sequence[Event], at: ProviderAccount | None, origin: Origin, now: datetime
     ) -> int:
         count = len(events)
-        head = await self._driver.fetchrow(_NUMBER, self._tenant_id, count, now)
-        invariant(head is not None, f"the tenant {self._tenant_id} has a head")
+        head = present(
+            await self._driver.fetchrow(_NUMBER, self._tenant_id, count, now),
+            f"the tenant {self._tenant_id} has a head",
+        )
         last, last_time = head["event_sequence"], head["last_time"]
         await self._driver.executemany(
             _INSERT,

@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.types import Text
 
+from services.kernel.invariant import present
 from services.reconciliation.adapters.postgres import rows
 from services.reconciliation.adapters.postgres.claims import RESTORE, drop_drafts, of_scope
 from services.reconciliation.adapters.postgres.unit import lock_account, store_unit
@@ -220,8 +221,7 @@ class PostgresProgress:
             await work.connection.execute(text(_STORE_CUT), {**_of(plan), **rows.cut_values(cut)})
             stored = await _cut(work.connection, plan)
             await work.commit()
-        assert stored is not None
-        return stored
+        return present(stored, "a cut that is stored is there")
 
     async def store_drafts(
         self,
