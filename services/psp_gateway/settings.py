@@ -112,7 +112,12 @@ class PspGatewaySettings(ServiceSettings):
         str, Field(min_length=1, max_length=64, description="Who decides exceptions: a team.")
     ] = "operations"
     inbox_retention_days: Annotated[
-        int, Field(ge=1, le=3_650, description="How long bodies of applied webhooks are kept.")
+        int,
+        Field(
+            ge=1,
+            le=3_650,
+            description="How long bodies of applied webhooks, and of conflicts, are kept.",
+        ),
     ] = 90
     approval_rules_file: Annotated[
         Path | None,

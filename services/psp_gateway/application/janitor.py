@@ -139,7 +139,7 @@ class Janitor:
         return len(found)
 
     async def delete_bodies(self, tenant_id: str) -> int:
-        """Delete the bodies of applied webhooks whose retention is over; return how many."""
+        """Delete the bodies of applied webhooks and of conflicts that were kept long enough."""
         now = self._clock()
         return await self._inbox_store.delete_bodies(tenant_id, now - self._inbox_retention, now)
 

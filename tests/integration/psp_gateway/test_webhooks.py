@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from services.psp_gateway.adapters.postgres.connection import connected
+from services.psp_gateway.application.inbox import bound_to
 from tests.fakes.gateway_server import Stack
 from tests.fakes.signed_webhooks import deliver, event, inbox
 from vezne.psp_gateway.v1 import deposit_pb2
@@ -154,6 +155,8 @@ async def test_the_same_key_with_other_content_is_kept_and_told(stack: Stack) ->
     [found] = await inbox(stack, dedupe_key="evt_twice")
     told = await exceptions(stack, kinds=[pb.EXCEPTION_KIND_INBOX_CONFLICT])
     assert found.conflict_count == 1
+    [kept] = await stack.rows("SELECT conflict_id, body FROM psp_gateway.inbox_conflicts")
+    assert stack.gateway.sealer.open(kept["body"], bound_to(kept["conflict_id"])) == other
     assert [one.inbox_event_id for one in told] == [found.inbox_event_id]
     assert told[0].owner == "operations"
     assert told[0].decision_kind == pb.DECISION_KIND_ACKNOWLEDGE
@@ -256,6 +259,8 @@ async def test_what_cannot_be_held_is_stored_as_unreadable(
 
 async def test_bodies_go_and_keys_stay(stack: Stack) -> None:
     """After its retention the body of an applied event is deleted, and its key still known."""
+    for body in (SOUND, orjson.dumps(event(created="2026-03-03T00:00:00Z"))):
+        assert await deliver(stack, body, "evt_kept") == 200
     deposit = await stack.pay("kept", player="kept", card=False)
     await stack.player_pays(deposit.next_action.redirect.url)
     await stack.until_state(deposit.deposit_id, "CAPTURED")
@@ -271,6 +276,9 @@ async def test_bodies_go_and_keys_stay(stack: Stack) -> None:
     [found] = await inbox(stack, object_id=deposit.deposit_id)
     assert found.HasField("body_delete_time")
     assert len(found.body_sha256) == 32
+    conflicts = await stack.rows("SELECT body, body_delete_time FROM psp_gateway.inbox_conflicts")
+    assert conflicts
+    assert all(one["body"] is None and one["body_delete_time"] for one in conflicts)
 
 
 @pytest.mark.parametrize(

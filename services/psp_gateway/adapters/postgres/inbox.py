@@ -56,9 +56,9 @@ WHERE tenant_id = $1 AND provider = $2 AND provider_account = $3 AND dedupe_key 
 """
 
 _CONFLICT = """
-INSERT INTO psp_gateway.inbox_conflicts (tenant_id, inbox_event_id, content_sha256, body,
-    body_sha256, headers, signing_key, create_time)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+INSERT INTO psp_gateway.inbox_conflicts (tenant_id, inbox_event_id, conflict_id, content_sha256,
+    body, body_sha256, headers, signing_key, create_time)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 ON CONFLICT DO NOTHING
 RETURNING inbox_event_id
 """
@@ -95,9 +95,15 @@ WHERE tenant_id = $1 AND ($2::uuid IS NULL OR inbox_event_id < $2)
 ORDER BY inbox_event_id DESC LIMIT $12
 """
 
+# One that is open or DEAD may yet be applied, and needs its body for that.
 _DELETE_BODIES = """
 UPDATE psp_gateway.inbox_events SET body = NULL, body_delete_time = $3
 WHERE tenant_id = $1 AND body IS NOT NULL AND create_time < $2 AND state IN ('APPLIED', 'IGNORED')
+"""
+
+_DELETE_CONFLICTS = """
+UPDATE psp_gateway.inbox_conflicts SET body = NULL, body_delete_time = $3
+WHERE tenant_id = $1 AND body IS NOT NULL AND create_time < $2
 """
 
 
@@ -187,6 +193,8 @@ class PostgresInboxStore:
             _CONFLICT,
             event.tenant_id,
             first_id,
+            # What its body is bound to.
+            event.inbox_event_id,
             event.content_sha256,
             event.sealed_body,
             event.body_sha256,
@@ -243,8 +251,11 @@ class PostgresInboxStore:
 
     async def delete_bodies(self, tenant_id: str, before: datetime, now: datetime) -> int:
         async with connected(self._engine) as driver:
-            done = await driver.execute(_DELETE_BODIES, tenant_id, before, now)
-        return int(done.rpartition(" ")[2])
+            done = [
+                await driver.execute(statement, tenant_id, before, now)
+                for statement in (_DELETE_BODIES, _DELETE_CONFLICTS)
+            ]
+        return sum(int(one.rpartition(" ")[2]) for one in done)
 
 
 def _progress(row: asyncpg.Record) -> InboxProgress:

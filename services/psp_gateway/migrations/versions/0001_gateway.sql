@@ -354,7 +354,8 @@ CREATE TABLE psp_gateway.inbox_events (
     PRIMARY KEY (tenant_id, inbox_event_id)
 );
 COMMENT ON COLUMN psp_gateway.inbox_events.body IS
-    'Encrypted; null after its retention. The keys and hashes stay for ever.';
+    'Encrypted; null after its retention, but kept while the event is open or DEAD: it may yet be '
+    'applied. The keys and hashes stay for ever.';
 -- A delivery is stored once, for ever.
 CREATE UNIQUE INDEX inbox_events_by_key
     ON psp_gateway.inbox_events (tenant_id, provider, provider_account, dedupe_key);
@@ -368,14 +369,21 @@ CREATE INDEX inbox_events_with_body ON psp_gateway.inbox_events (tenant_id, crea
 CREATE TABLE psp_gateway.inbox_conflicts (
     tenant_id text COLLATE "C" NOT NULL,
     inbox_event_id uuid NOT NULL,
+    conflict_id uuid NOT NULL,
     content_sha256 bytea NOT NULL,
-    body bytea NOT NULL,
+    body bytea,
     body_sha256 bytea NOT NULL,
+    body_delete_time timestamptz,
     headers jsonb NOT NULL,
     signing_key text COLLATE "C" NOT NULL,
     create_time timestamptz NOT NULL,
     PRIMARY KEY (tenant_id, inbox_event_id, content_sha256)
 );
+COMMENT ON COLUMN psp_gateway.inbox_conflicts.body IS
+    'Encrypted, bound to conflict_id; null after its retention.';
+-- The janitor: bodies whose retention is over.
+CREATE INDEX inbox_conflicts_with_body ON psp_gateway.inbox_conflicts (tenant_id, create_time)
+    WHERE body IS NOT NULL;
 
 CREATE TABLE psp_gateway.exceptions (
     tenant_id text COLLATE "C" NOT NULL,
@@ -485,7 +493,11 @@ CREATE TRIGGER immutable BEFORE UPDATE OR DELETE ON psp_gateway.requests
 CREATE TRIGGER kept BEFORE TRUNCATE ON psp_gateway.requests
     FOR EACH STATEMENT EXECUTE FUNCTION psp_gateway.refuse_change();
 
-CREATE TRIGGER immutable BEFORE UPDATE OR DELETE ON psp_gateway.inbox_conflicts
+-- Only its body goes, after its retention.
+CREATE TRIGGER immutable BEFORE DELETE
+    OR UPDATE OF tenant_id, inbox_event_id, conflict_id, content_sha256, body_sha256, headers,
+        signing_key, create_time
+    ON psp_gateway.inbox_conflicts
     FOR EACH ROW EXECUTE FUNCTION psp_gateway.refuse_change();
 CREATE TRIGGER kept BEFORE TRUNCATE ON psp_gateway.inbox_conflicts
     FOR EACH STATEMENT EXECUTE FUNCTION psp_gateway.refuse_change();
@@ -519,6 +531,8 @@ BEGIN
             psp_gateway.attempts, psp_gateway.sweeps, psp_gateway.inbox_events,
             psp_gateway.exceptions, psp_gateway.settlement_reports,
             psp_gateway.settlement_report_lines TO vezne_psp_gateway;
+        GRANT UPDATE (body, body_delete_time) ON psp_gateway.inbox_conflicts
+            TO vezne_psp_gateway;
         -- What is asked of the ledger never changes; only what became of it does.
         GRANT UPDATE (state, ledger_sequence, ledger_reason, attempt_count, next_attempt_time,
             update_time) ON psp_gateway.posting_intents TO vezne_psp_gateway;
