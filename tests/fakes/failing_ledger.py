@@ -5,13 +5,12 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from services.psp_gateway.application.ports import (
-    Holdings,
     Ledger,
     LedgerUnavailableError,
     Posted,
 )
 from services.psp_gateway.domain.accounts import Account, PlayerChart
-from services.psp_gateway.domain.machine import Refusal
+from services.psp_gateway.domain.machine import Holdings, Refusal
 from services.psp_gateway.domain.postings import Posting
 
 

@@ -7,7 +7,7 @@ from services.kernel.money import Money
 from services.kernel.movements import MovementKind
 from services.psp_gateway.domain import facts
 from services.psp_gateway.domain.accounts import HouseChart, PlayerChart, ProviderChart
-from services.psp_gateway.domain.machine import Decision, Situation
+from services.psp_gateway.domain.machine import Decision, Holdings, Situation
 from services.psp_gateway.domain.objects import (
     Deposit,
     DepositState,
@@ -73,9 +73,10 @@ def booked(decision: Decision[Any]) -> list[str]:
     return [shown(posting) for posting in decision.postings]
 
 
-def situation(**known: Any) -> Situation:
+def situation(*, cash_minor: int = 100_000, receivable_minor: int = 0, **known: Any) -> Situation:
     """Return what is known when a fact is decided: by default nothing stands in the way."""
-    return Situation(**{"now": NOW, "cash_minor": 100_000, **known})
+    holdings = Holdings(cash_minor=cash_minor, receivable_minor=receivable_minor)
+    return Situation(**{"now": NOW, "holdings": holdings, **known})
 
 
 def a_deposit(state: DepositState = DepositState.CREATED, **more: Any) -> Deposit:

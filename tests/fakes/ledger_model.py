@@ -6,13 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from services.psp_gateway.application.ports import (
-    Holdings,
     LedgerRefusedError,
     LedgerUnavailableError,
     Posted,
 )
 from services.psp_gateway.domain.accounts import Account, AccountKind, PlayerChart
-from services.psp_gateway.domain.machine import Refusal
+from services.psp_gateway.domain.machine import Holdings, Refusal
 from services.psp_gateway.domain.postings import Direction, Entry, Posting
 
 NORMAL_DEBIT = (AccountKind.ASSET, AccountKind.EXPENSE)
@@ -112,7 +111,10 @@ class LedgerModel:
     async def holdings(self, tenant_id: str, of: PlayerChart) -> Holdings:
         """Return what a player has and owes now."""
         assert tenant_id
-        found = Holdings(self.spendable(of.cash.path), self.balances[of.receivable.path])
+        found = Holdings(
+            cash_minor=self.spendable(of.cash.path),
+            receivable_minor=self.balances[of.receivable.path],
+        )
         self.looks.setdefault(of.cash.path, []).append(found.cash_minor)
         if self.after_look:
             self.after_look(of.player_id)

@@ -16,7 +16,6 @@ from typing import Any
 from services.psp_gateway.application.ports import (
     GatewayStore,
     GatewayUnit,
-    Holdings,
     Ledger,
     LedgerUnavailableError,
     Posted,
@@ -24,7 +23,7 @@ from services.psp_gateway.application.ports import (
 )
 from services.psp_gateway.application.records import ExceptionNote
 from services.psp_gateway.domain.accounts import Account, PlayerChart
-from services.psp_gateway.domain.machine import Refusal
+from services.psp_gateway.domain.machine import Holdings, Refusal
 from services.psp_gateway.domain.postings import Posting
 
 _PAUSES = (0, 0, 1, 3, 12)

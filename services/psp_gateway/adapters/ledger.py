@@ -13,13 +13,12 @@ import grpc
 from services.kernel.clock import to_micros
 from services.platform.errors import from_rpc_error
 from services.psp_gateway.application.ports import (
-    Holdings,
     LedgerRefusedError,
     LedgerUnavailableError,
     Posted,
 )
 from services.psp_gateway.domain.accounts import Account, PlayerChart
-from services.psp_gateway.domain.machine import Refusal
+from services.psp_gateway.domain.machine import Holdings, Refusal
 from services.psp_gateway.domain.postings import Direction, Posting
 from vezne.ledger.v1.account_pb2 import Account as AccountMessage
 from vezne.ledger.v1.account_pb2 import AccountKind, AccountState, FrozenSide
@@ -107,12 +106,14 @@ class GrpcLedger:
             )
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.NOT_FOUND:
-                return Holdings()
+                return Holdings(cash_minor=0, receivable_minor=0)
             raise _failure(error) from error
         has, owes = balances.balances
         state, side = account.account.state, account.account.frozen_side
         refuses = state == AccountState.ACCOUNT_STATE_CLOSED or side in _REFUSES_DEBITS
-        return Holdings(0 if refuses else has.available_minor, owes.posted_minor)
+        return Holdings(
+            cash_minor=0 if refuses else has.available_minor, receivable_minor=owes.posted_minor
+        )
 
     async def receivable_minor(self, tenant_id: str, of: PlayerChart) -> int:
         try:

@@ -29,7 +29,6 @@ from services.psp_gateway.application.notes import note_of, unfit_note
 from services.psp_gateway.application.ports import (
     GatewayStore,
     GatewayUnit,
-    Holdings,
     Ledger,
     LedgerRefusedError,
     LedgerUnavailableError,
@@ -47,7 +46,14 @@ from services.psp_gateway.application.records import (
 from services.psp_gateway.domain import facts
 from services.psp_gateway.domain.accounts import PlayerChart, ProviderAccount
 from services.psp_gateway.domain.facts import Fact
-from services.psp_gateway.domain.machine import Decision, Refusal, Situation, Verdict, deferred
+from services.psp_gateway.domain.machine import (
+    Decision,
+    Holdings,
+    Refusal,
+    Situation,
+    Verdict,
+    deferred,
+)
 from services.psp_gateway.domain.objects import Deposit, Dispute, Refund, Sweep, Withdrawal
 
 Guard: TypeAlias = Callable[[GatewayUnit, Rows], Awaitable[None]]
@@ -62,17 +68,6 @@ Wake: TypeAlias = Callable[[str, Fact], Awaitable[None]]
 LEDGER_LEASE = timedelta(seconds=20)
 """How long the janitor leaves an intent to whoever decided it."""
 
-# These are decided by what the player has, or owes, now.
-_LOOKS_AT_HOLDINGS = (
-    facts.DepositCaptureFailed
-    | facts.RefundMadeAtProvider
-    | facts.RefundSucceeded
-    | facts.DisputeFundsWithdrawn
-    | facts.DisputeReinstated
-    | facts.WithdrawalPaid
-    | facts.ReceivableRecovered
-    | facts.ReceivableWrittenOff
-)
 _CREDITS = frozenset({"psp.deposit.captured", "psp.deposit.review_approved"})
 
 
@@ -103,14 +98,11 @@ class Brought:
         return self.decision.verdict
 
 
-_NOTHING = Holdings()
-
-
 @dataclass(frozen=True, slots=True)
 class _Before:
     """What was seen before the lock."""
 
-    holdings: Holdings = _NOTHING
+    holdings: Holdings | None = None
     stands: bool = True
     through: int | None = None
     """The last posting of the object that it counts; None where nobody had to look."""
@@ -204,8 +196,7 @@ class Facts:
             now=self._clock(),
             known=await unit.history.is_known(subject.object_type, subject.object_id, fact.key),
             posted=stands,
-            cash_minor=before.holdings.cash_minor,
-            receivable_minor=before.holdings.receivable_minor,
+            holdings=before.holdings,
         )
 
     async def _look_before(self, news: News, subject: Subject) -> "_Before":
@@ -213,12 +204,13 @@ class Facts:
 
         What the object's own postings have brought him must be in it: so they are looked at first.
         """
-        if not isinstance(news.fact, _LOOKS_AT_HOLDINGS):
+        if not news.fact.looks_at_holdings:
             return _Before()
         async with self._store.open(news.tenant_id) as unit:
             seen = await look(unit, subject)
         if seen.chart is None or not seen.stands:
-            return _Before(stands=seen.stands, through=seen.through)
+            # An object that is made from here on is looked at when its fact comes again.
+            return _Before(stands=False, through=seen.through)
         holdings = await self._ledger.holdings(news.tenant_id, seen.chart)
         return _Before(holdings, through=seen.through)
 
@@ -321,7 +313,7 @@ class Facts:
             at=posting.at,
             currency_code=currency_code,
         )
-        holdings = Holdings()
+        holdings: Holdings | None = None
         async with self._store.open(tenant_id) as unit:
             chart = (await look(unit, subject)).chart
         if chart:
@@ -332,12 +324,7 @@ class Facts:
                 # Somebody else has heard the same answer, and has written what follows.
                 return None
             now = self._clock()
-            situation = Situation(
-                now=now,
-                cash_minor=holdings.cash_minor,
-                receivable_minor=holdings.receivable_minor,
-            )
-            decision = answer(rows, posting, refusal, situation)
+            decision = answer(rows, posting, refusal, Situation(now=now, holdings=holdings))
             answered = decision.verdict is Verdict.APPLIED
             await unit.intents.finish(
                 intent,

@@ -29,7 +29,7 @@ from services.psp_gateway.application.report_ports import ReportRows
 from services.psp_gateway.application.withdrawal_ports import WithdrawalRows
 from services.psp_gateway.domain.accounts import Account, PlayerChart, ProviderAccount
 from services.psp_gateway.domain.facts import ObjectType
-from services.psp_gateway.domain.machine import Event, Refusal
+from services.psp_gateway.domain.machine import Event, Holdings, Refusal
 from services.psp_gateway.domain.objects import (
     Deposit,
     Dispute,
@@ -89,15 +89,6 @@ class Posted:
 
     sequence: int
     transaction_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Holdings:
-    """What a player has and owes in one currency, in minor units."""
-
-    cash_minor: int = 0
-    """What his cash account can be debited with; 0 if it is frozen or closed."""
-    receivable_minor: int = 0
 
 
 class Ledger(Protocol):

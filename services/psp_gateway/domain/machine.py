@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Generic, TypeVar
 
-from services.kernel.invariant import invariant
+from services.kernel.invariant import invariant, present
 from services.psp_gateway.domain.exceptions import (
     CONTRADICTIONS,
     ExceptionKind,
@@ -113,21 +113,39 @@ def row(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Situation:
-    """What the use case knows, beside the rows that it locked, when a fact is decided.
+class Holdings:
+    """What a player has and owes now, in minor units of the currency of the object's money."""
 
-    Amounts are in the currency of the object's money.
-    """
+    cash_minor: int
+    """What his cash account can be debited with; 0 if it is frozen or closed."""
+    receivable_minor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """What the use case knows, beside the rows that it locked, when a fact is decided."""
 
     now: datetime
     known: bool = False
     """Whether an event of this object with this fact's key exists."""
     posted: bool = True
     """Whether every posting of the object, and of its deposit, stands in the ledger."""
-    cash_minor: int = 0
-    """What the player's cash account can be debited with now; 0 if it is frozen or closed."""
-    receivable_minor: int = 0
-    """What the player owes us now."""
+    holdings: Holdings | None = None
+    """What the player has and owes; None where nobody looked, which is not the same as nothing."""
+
+    @property
+    def cash_minor(self) -> int:
+        """What the player's cash account can be debited with now."""
+        return self._seen.cash_minor
+
+    @property
+    def receivable_minor(self) -> int:
+        """What the player owes us now."""
+        return self._seen.receivable_minor
+
+    @property
+    def _seen(self) -> Holdings:
+        return present(self.holdings, "what a player has is looked at before it is decided by")
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,8 @@ class Fact:
     name: ClassVar[str]
     is_signed: ClassVar[bool] = False
     """Whether the amount may be of either sign."""
+    looks_at_holdings: ClassVar[bool] = False
+    """Whether what the player has or owes now decides what it books: the ledger is asked first."""
 
     object_id: str
     """Our id of the object; `str()` of a provider account."""

@@ -109,6 +109,7 @@ class DepositCaptureFailed(DepositFact):
     """A captured deposit failed after all: the provider took the money back."""
 
     name = "capture_failed"
+    looks_at_holdings = True
     amount: Money
     failure_key: str
     """The provider's id of the movement that took it back."""

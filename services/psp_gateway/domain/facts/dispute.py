@@ -44,6 +44,7 @@ class DisputeFundsWithdrawn(RoundFact):
     """The provider took the money for the player's bank."""
 
     name = "funds_withdrawn"
+    looks_at_holdings = True
     amount: Money
 
 
@@ -52,6 +53,7 @@ class DisputeReinstated(RoundFact):
     """The provider gave money back, in full or in part: we won, or it was lost and was found."""
 
     name = "reinstated"
+    looks_at_holdings = True
     amount: Money
 
 

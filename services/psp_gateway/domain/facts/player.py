@@ -17,6 +17,7 @@ class ReceivableRecovered(RowFact, PlayerFact):
     """A credit, whose transaction is the row, pays what the player owes."""
 
     name = "recovered"
+    looks_at_holdings = True
     currency_code: str
     credited_minor: int
     """What the credit brought: no more than this is taken."""
@@ -27,4 +28,5 @@ class ReceivableWrittenOff(DecisionFact, PlayerFact):
     """A person decided that what the player owes will not come."""
 
     name = "written_off"
+    looks_at_holdings = True
     amount: Money

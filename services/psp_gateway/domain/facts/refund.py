@@ -25,6 +25,7 @@ class RefundMadeAtProvider(RefundFact):
     """A refund that we did not ask for went out, such as one made in the provider's dashboard."""
 
     name = "made_at_provider"
+    looks_at_holdings = True
     amount: Money
     refund_key: str
     """The provider's id of the refund: its movement key."""
@@ -63,6 +64,7 @@ class RefundSucceeded(RefundFact):
     """The money left the provider account."""
 
     name = "succeeded"
+    looks_at_holdings = True
     amount: Money
     refund_key: str
     """The provider's id of the refund: its movement key."""

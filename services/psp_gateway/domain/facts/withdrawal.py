@@ -106,6 +106,7 @@ class WithdrawalPaid(AttemptFact, WithdrawalFact):
     """The attempt paid the player."""
 
     name = "paid"
+    looks_at_holdings = True
     amount: Money
     withdrawal_key: str
     """The provider's id of the withdrawal: its movement key."""
