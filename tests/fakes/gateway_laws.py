@@ -16,7 +16,7 @@ from services.kernel.errors import DomainError
 from services.kernel.movements import Pot
 from services.local.mock_psp.books import Bucket
 from services.psp_gateway.application.records import Identity, IntentState
-from services.psp_gateway.domain import facts
+from services.psp_gateway.domain import facts, withdrawal
 from services.psp_gateway.domain.accounts import Account, HouseChart, PlayerChart, ProviderChart
 from services.psp_gateway.domain.machine import RECOMPUTED_MAX
 from services.psp_gateway.domain.objects import (
@@ -44,8 +44,12 @@ R, W = RefundState, WithdrawalState
 REFUND_OPEN = (R.REQUESTED, R.SUBMITTING, R.SUBMIT_UNKNOWN, R.PENDING)
 RESERVED = (W.RESERVED, W.IN_REVIEW, W.APPROVED)
 SENT = (W.SUBMITTING, W.SUBMIT_UNKNOWN, W.SUBMITTED)
-_TAKES = (".capture_failed", ".made_at_provider", ".paid_after_failed")
-_CREDITS = ("psp.deposit.captured", "psp.deposit.review_approved")
+_TAKES = {
+    facts.DepositCaptureFailed.name,
+    facts.RefundMadeAtProvider.name,
+    withdrawal.PAID_AFTER_FAILED,
+}
+_BRING_NEW_MONEY = {facts.DepositCaptured.name, facts.DepositReviewApproved.name}
 
 
 class GatewayLaws(GatewayStories):
@@ -210,7 +214,7 @@ class GatewayLaws(GatewayStories):
                 continue
             self.settled.add(posting.request_id)
             booked = self.ledger.booked[posting.request_id]
-            for player in PLAYERS if posting.kind in _CREDITS else ():
+            for player in PLAYERS if posting.name in _BRING_NEW_MONEY else ():
                 chart = PlayerChart(player, "EUR")
                 credited = any(entry.account == chart.cash for entry in posting.entries)
                 owed = booked.owed.get(chart.receivable.path)
@@ -231,7 +235,7 @@ class GatewayLaws(GatewayStories):
             posting = row.intent.posting
             deposit_id = deposit_of.get(posting.object_id, posting.object_id)
             fresh = row.intent.event_sequence > self.head_before
-            if not fresh or deposit_id in in_review or not posting.kind.endswith(_TAKES):
+            if not fresh or deposit_id in in_review or posting.name not in _TAKES:
                 continue
             legs = {entry.account.path: entry.amount_minor for entry in posting.entries}
             for chart in (PlayerChart(player, "EUR") for player in PLAYERS):

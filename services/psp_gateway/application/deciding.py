@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from services.kernel.invariant import invariant
 from services.psp_gateway.application.ports import GatewayUnit, StoredRow
+from services.psp_gateway.application.records import Intent
 from services.psp_gateway.domain import (
     deposit,
     dispute,
@@ -22,6 +23,7 @@ from services.psp_gateway.domain.postings import Posting
 
 Row = StoredRow | PlayerChart | ProviderAccount
 SWEEP_FACTS = facts.SweepSent | facts.SweepBanked | facts.SweepFailed
+_SWEEP_NAMES = {facts.SweepSent.name, facts.SweepBanked.name, facts.SweepFailed.name}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,24 @@ def subject_of(fact: Fact, at: ProviderAccount | None, deposit_id: str = "") -> 
         row_id,
         at,
         currency_code,
+    )
+
+
+def subject_of_intent(intent: Intent) -> Subject:
+    """Return what a posting is about."""
+    posting, row_id = intent.posting, intent.row_id
+    currency_code = ""
+    if intent.object_type is ObjectType.PLAYER:
+        # What a player owes is of one currency, and so is every posting of it.
+        (currency_code,) = {entry.account.currency_code for entry in posting.entries}
+    of_sweep = intent.object_type is ObjectType.PROVIDER_ACCOUNT and posting.name in _SWEEP_NAMES
+    return Subject(
+        intent.object_type,
+        posting.object_id,
+        sweep_id=row_id if of_sweep else "",
+        row_id=row_id,
+        at=posting.at,
+        currency_code=currency_code,
     )
 
 

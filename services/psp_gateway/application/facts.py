@@ -23,6 +23,7 @@ from services.psp_gateway.application.deciding import (
     look,
     postings_stand,
     subject_of,
+    subject_of_intent,
 )
 from services.psp_gateway.application.keeping import keep
 from services.psp_gateway.application.notes import note_of, unfit_note
@@ -67,8 +68,6 @@ Wake: TypeAlias = Callable[[str, Fact], Awaitable[None]]
 
 LEDGER_LEASE = timedelta(seconds=20)
 """How long the janitor leaves an intent to whoever decided it."""
-
-_CREDITS = frozenset({"psp.deposit.captured", "psp.deposit.review_approved"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -275,20 +274,17 @@ class Facts:
 
         It does while the ledger has not answered for a recovery before it.
         """
-        if intent.posting.kind not in _CREDITS:
-            return True
-        credit = next((e for e in intent.posting.entries if "/cash/" in e.account.path), None)
+        credit = intent.posting.credit
         if credit is None:
             return True
-        player_id = credit.account.path.split("/")[2]
-        of = PlayerChart(player_id, credit.account.currency_code)
+        of = PlayerChart(intent.posting.credited_player, credit.account.currency_code)
         if not await self._ledger.receivable_minor(tenant_id, of):
             return True
         brought = await self.bring(
             News(
                 tenant_id=tenant_id,
                 fact=facts.ReceivableRecovered(
-                    object_id=player_id,
+                    object_id=of.player_id,
                     occurred_at=self._clock(),
                     row_id=posted.transaction_id,
                     currency_code=of.currency_code,
@@ -305,14 +301,7 @@ class Facts:
     ) -> Sequence[Intent] | None:
         """Let the machine answer; return what is posted instead, or None if only a person can."""
         posting = intent.posting
-        currency_code = posting.entries[0].account.currency_code
-        subject = Subject(
-            intent.object_type,
-            posting.object_id,
-            row_id=intent.row_id,
-            at=posting.at,
-            currency_code=currency_code,
-        )
+        subject = subject_of_intent(intent)
         holdings: Holdings | None = None
         async with self._store.open(tenant_id) as unit:
             chart = (await look(unit, subject)).chart
@@ -362,9 +351,10 @@ class Facts:
             return ()
         sequence = await unit.history.append(decision.events, posting.at, origin, now)
         await _save(unit, decision, sequence, now)
-        reason = next((event.refusal for event in decision.events if event.refusal), "")
-        if reason and str(getattr(decision.row, "state", "")) == "REJECTED":
-            await unit.objects.set_ledger_reason(subject.object_type, subject.object_id, reason)
+        if decision.ledger_reason:
+            await unit.objects.set_ledger_reason(
+                subject.object_type, subject.object_id, decision.ledger_reason
+            )
         intents = self._intents(tenant_id, subject, decision, sequence)
         await unit.intents.add(intents, now + LEDGER_LEASE, now)
         return intents

@@ -218,25 +218,23 @@ def refused(
     stays in, or goes to, review; or it cannot give what a failed capture takes back.
     """
     at, of = deposit.charts()
-    name = posting.kind.rpartition(".")[2]
     if not refusal.is_of_account or refusal.account_path != of.cash.path:
         return unanswerable(posting, refusal, deposit)
     instead: Posting | None = None
     exceptions: tuple[RaisedException, ...] = ()
-    if name == facts.DepositCaptureFailed.name:
+    if posting.name == facts.DepositCaptureFailed.name:
         cash = still_spendable(posting, refusal, situation.cash_minor)
         instead = postings.with_less_cash(posting, of, cash)
     else:
-        credited = sum(e.amount_minor for e in posting.entries if e.account == of.cash)
         deposit = replace(
             deposit,
             state=S.REVIEW,
             source=Source.REVIEW,
-            review_minor=credited,
+            review_minor=posting.amount_on(of.cash),
             review_reason=ReviewReason.ACCOUNT_REFUSED,
         )
         exceptions = (RaisedException(ExceptionKind.CREDIT_REFUSED, refusal.reason),)
-        if name == facts.DepositCaptured.name:
+        if posting.name == facts.DepositCaptured.name:
             # Money that has arrived must be bookable.
             instead = postings.rerouted(posting, of.cash, at.review)
     return answered(
@@ -296,6 +294,7 @@ def _captured(
         now=situation.now,
         at=deposit.at,
         movement=Movement(MovementKind.CAPTURE, fact.capture_key),
+        credited_player="" if doubt else deposit.player_id,
     )
     return applied(fact, deposit, deposit.state, postings=posted, exceptions=tuple(exceptions))
 
@@ -377,6 +376,7 @@ def _review_approved(
         postings.review_approved(at, of, deposit.review_minor),
         now=situation.now,
         at=deposit.at,
+        credited_player=deposit.player_id,
     )
     deposit = replace(
         deposit, state=S.CAPTURED, source=Source.CASH, review_minor=0, review_reason=None

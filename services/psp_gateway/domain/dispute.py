@@ -131,13 +131,12 @@ def refused(
     the player's cash account does not take waits in L9.
     """
     _, of = deposit.charts()
-    name = posting.kind.rpartition(".")[2]
     if not refusal.is_of_account:
         return unanswerable(posting, refusal, dispute)
     exceptions: tuple[RaisedException, ...] = ()
     instead: Posting | None
-    if name == FREEZE and refusal.account_path == of.cash.path:
-        asked = posting.entries[0].amount_minor
+    if posting.name == FREEZE and refusal.account_path == of.cash.path:
+        asked = posting.amount_on(of.dispute_freeze)
         frozen = min(asked - 1, still_spendable(posting, refusal, situation.cash_minor))
         dispute = replace(dispute, frozen_minor=frozen)
         again = postings.freeze(of, of.cash, frozen)
@@ -145,7 +144,7 @@ def refused(
     elif refusal.account_path == of.cash.path:
         instead = postings.rerouted(posting, of.cash, of.returned)
         exceptions = (RaisedException(ExceptionKind.CREDIT_REFUSED, refusal.reason),)
-    elif name == REINSTATED_AFTER_LOST and refusal.account_path == of.receivable.path:
+    elif posting.name == REINSTATED_AFTER_LOST and refusal.account_path == of.receivable.path:
         return _owed_less(dispute, deposit, posting, refusal, situation)
     else:
         return unanswerable(posting, refusal, dispute)
@@ -300,12 +299,10 @@ def _owed_less(
 ) -> Decision[Dispute]:
     """Answer a refusal of A7, which holds less by now than a reinstatement would pay."""
     at, of = deposit.charts()
-    by_account = {entry.account: entry.amount_minor for entry in posting.entries}
-    asked = by_account[of.receivable]
-    back = by_account[at.available]
+    asked, back = posting.amount_on(of.receivable), posting.amount_on(at.available)
     owed = min(asked - 1, situation.receivable_minor)
     source = postings.source_account(at, of, deposit.source or Source.CASH)
-    if of.returned in by_account:
+    if posting.amount_on(of.returned):
         source = of.returned
     again = postings.reinstated_after_lost(at, of, source, back, owed)
     return answered(

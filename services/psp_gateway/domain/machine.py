@@ -202,6 +202,8 @@ class Decision(Generic[Row]):
     """The posting intents, in the order in which the ledger is called."""
     exceptions: tuple[RaisedException, ...] = ()
     actions: tuple[Action, ...] = ()
+    ledger_reason: str = ""
+    """Why the ledger refused what was asked of us: it stays on the row. Empty when it did not."""
 
     @property
     def contradicts(self) -> bool:
@@ -304,6 +306,7 @@ def answered(
     instead: Posting | None = None,
     deposit: Deposit | None = None,
     exceptions: tuple[RaisedException, ...] = (),
+    ledger_reason: str = "",
 ) -> Decision[Row]:
     """Return the decision that answers a refusal: with another posting, or by giving it up.
 
@@ -330,6 +333,7 @@ def answered(
         events=(event,),
         postings=(instead,) if instead else (),
         exceptions=exceptions,
+        ledger_reason=ledger_reason,
     )
 
 

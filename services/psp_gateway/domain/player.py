@@ -66,9 +66,8 @@ def refused(
     """Answer the ledger's final refusal: take what is there and owed now, or leave it at that."""
     if not refusal.is_of_account:
         return unanswerable(posting, refusal, of)
-    asked = posting.entries[0].amount_minor
-    amount = min(asked - 1, situation.receivable_minor)
-    if posting.kind.endswith(f".{facts.ReceivableRecovered.name}"):
+    amount = min(posting.amount_on(of.receivable) - 1, situation.receivable_minor)
+    if posting.name == facts.ReceivableRecovered.name:
         amount = min(amount, still_spendable(posting, refusal, situation.cash_minor))
         entries = postings.receivable_recovered(of, max(0, amount))
     else:

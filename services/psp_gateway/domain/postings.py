@@ -82,6 +82,8 @@ class Posting:
     at: ProviderAccount | None
     """The provider account; None for a posting that concerns none."""
     movement: Movement | None
+    credited_player: str = ""
+    """Whose cash it credits with money that is new to him: he pays what he owes of it first."""
 
     def __post_init__(self) -> None:
         balances: dict[str, int] = {}
@@ -94,11 +96,31 @@ class Posting:
         invariant(len(paths) == len(self.entries), "no account stands twice in a posting")
         moves = any(effect.pot is not Pot.CLEARING for effect in self.effects)
         invariant(moves == (self.movement is not None), "a pot moves by exactly one movement")
+        if self.credited_player:
+            invariant(self.credit is not None, "a player who is credited has a leg")
 
     @property
     def request_id(self) -> str:
         """The ledger's request id: the same posting has the same, after any crash."""
         return f"psp:{self.object_id}:{self.fact}:{self.number}"
+
+    @property
+    def name(self) -> str:
+        """The last part of the kind, by which a machine knows what it has posted."""
+        return self.kind.rpartition(".")[2]
+
+    @property
+    def credit(self) -> Entry | None:
+        """The leg that credits the cash of `credited_player`; None where there is nobody."""
+        for entry in self.entries if self.credited_player else ():
+            cash = PlayerChart(self.credited_player, entry.account.currency_code).cash
+            if entry.account == cash and entry.direction is Direction.CREDIT:
+                return entry
+        return None
+
+    def amount_on(self, account: Account) -> int:
+        """Return what it books on an account, on whichever side; 0 if nothing."""
+        return sum(entry.amount_minor for entry in self.entries if entry.account == account)
 
     @property
     def metadata(self) -> Mapping[str, str]:
@@ -145,6 +167,7 @@ def draft(
     at: ProviderAccount | None = None,
     movement: Movement | None = None,
     key: str = "",
+    credited_player: str = "",
 ) -> tuple[Posting, ...]:
     """Return the first posting of a fact; none if nothing is left to book.
 
@@ -157,6 +180,7 @@ def draft(
         at: the provider account that it concerns.
         movement: of the provider's pot, if `entries` move one.
         key: of a second posting of the fact, its own name; else the fact's key.
+        credited_player: whose cash it credits with money that is new to him.
     """
     if not entries:
         return ()
@@ -169,6 +193,7 @@ def draft(
         effective_time=min(fact.occurred_at, now),
         at=at,
         movement=movement,
+        credited_player=credited_player,
     )
     return (posting,)
 
@@ -354,12 +379,15 @@ def next_try(posting: Posting, entries: Entries | None = None) -> Posting:
 
 
 def rerouted(posting: Posting, refusing: Account, instead: Account) -> Posting:
-    """Return the next try, with another account in the place of the one that refused."""
+    """Return the next try, with another account in the place of the one that refused.
+
+    Nobody's cash is credited by it.
+    """
     entries = tuple(
         replace(entry, account=instead) if entry.account == refusing else entry
         for entry in posting.entries
     )
-    return next_try(posting, entries)
+    return next_try(replace(posting, credited_player=""), entries)
 
 
 def with_less_cash(posting: Posting, of: PlayerChart, cash: int) -> Posting:

@@ -187,12 +187,13 @@ def refused(
     _, of = deposit.charts()
     if not refusal.is_of_account or refusal.account_path != of.cash.path:
         return unanswerable(posting, refusal, refund)
-    name = posting.kind.rpartition(".")[2]
     instead: Posting | None = None
     exceptions: tuple[RaisedException, ...] = ()
-    if name == facts.RefundAskedFor.name:
+    ledger_reason = ""
+    if posting.name == facts.RefundAskedFor.name:
         refund = replace(refund, state=S.REJECTED)
-    elif name in (facts.RefundFailed.name, CREDITED_BACK):
+        ledger_reason = refusal.reason
+    elif posting.name in (facts.RefundFailed.name, CREDITED_BACK):
         instead = postings.rerouted(posting, of.cash, of.returned)
         exceptions = (RaisedException(ExceptionKind.CREDIT_REFUSED, refusal.reason),)
     else:
@@ -207,6 +208,7 @@ def refused(
         situation.now,
         instead=instead,
         exceptions=exceptions,
+        ledger_reason=ledger_reason,
     )
 
 

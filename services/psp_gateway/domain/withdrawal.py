@@ -232,9 +232,11 @@ def refused(
         return unanswerable(posting, refusal, withdrawal)
     instead: Posting | None = None
     exceptions: tuple[RaisedException, ...] = ()
-    if posting.kind.endswith(f".{facts.WithdrawalReserved.name}"):
+    ledger_reason = ""
+    if posting.name == facts.WithdrawalReserved.name:
         withdrawal = replace(withdrawal, state=S.REJECTED)
-    elif posting.kind.endswith(f".{PAID_AFTER_FAILED}"):
+        ledger_reason = refusal.reason
+    elif posting.name == PAID_AFTER_FAILED:
         cash = still_spendable(posting, refusal, situation.cash_minor)
         instead = postings.with_less_cash(posting, of, cash)
     else:
@@ -249,6 +251,7 @@ def refused(
         situation.now,
         instead=instead,
         exceptions=exceptions,
+        ledger_reason=ledger_reason,
     )
 
 

@@ -28,9 +28,10 @@ WHERE tenant_id = $1 AND object_type = $2 AND object_id = $3
 _INSERT = """
 INSERT INTO psp_gateway.posting_intents (tenant_id, object_type, object_id, fact, number, row_id,
     event_sequence, event_position, kind, entries, effective_time, provider, provider_account,
-    movement_kind, movement_key, request, state, next_attempt_time, create_time, update_time)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 'OPEN', $17,
-    $18, $18)
+    movement_kind, movement_key, credited_player, request, state, next_attempt_time, create_time,
+    update_time)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 'OPEN', $18,
+    $19, $19)
 """
 
 _LOCK_OPEN = """
@@ -115,6 +116,7 @@ class PostgresIntents:
                     intent.posting.at.provider_account if intent.posting.at else "",
                     intent.posting.movement.kind if intent.posting.movement else "",
                     intent.posting.movement.key if intent.posting.movement else "",
+                    intent.posting.credited_player,
                     intent.request,
                     next_attempt_at,
                     now,
@@ -209,6 +211,7 @@ def intent_of(row: asyncpg.Record) -> Intent:
             effective_time=row["effective_time"],
             at=at,
             movement=movement,
+            credited_player=row["credited_player"],
         ),
         row_id=row["row_id"],
         event_sequence=row["event_sequence"],

@@ -303,6 +303,7 @@ CREATE TABLE psp_gateway.posting_intents (
     provider_account text COLLATE "C" NOT NULL,
     movement_kind text COLLATE "C" NOT NULL,
     movement_key text COLLATE "C" NOT NULL,
+    credited_player text COLLATE "C" NOT NULL,
     request bytea NOT NULL,
     state text COLLATE "C" NOT NULL CHECK (state IN ('OPEN', 'POSTED', 'REFUSED', 'BLOCKED')),
     ledger_sequence bigint,
@@ -319,6 +320,8 @@ COMMENT ON COLUMN psp_gateway.posting_intents.request IS
     'The whole request to the ledger; it is called with exactly these bytes, however often.';
 COMMENT ON COLUMN psp_gateway.posting_intents.row_id IS
     'Which row of the object it belongs to, such as a sweep of a provider account; else empty.';
+COMMENT ON COLUMN psp_gateway.posting_intents.credited_player IS
+    'Whose cash it credits with money that is new to him, of which he first pays what he owes.';
 -- What of an object is not in the ledger yet: everything after it waits.
 CREATE INDEX posting_intents_unfinished
     ON psp_gateway.posting_intents (tenant_id, object_type, object_id)
