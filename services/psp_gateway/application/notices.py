@@ -168,8 +168,35 @@ class Notices:
         *,
         is_hint: bool = False,
     ) -> Taken:
-        """Bring the facts in order; of a hint, those before the first that is a contradiction."""
+        """Bring what a notice tells, and cancel at the provider what the machine does not want.
+
+        What a crash leaves uncancelled the provider tells again when the attempt is asked about.
+        """
+        taken, cancel = await self._tell(
+            connection, notice, identity, origin, record, guard, is_hint=is_hint
+        )
+        if cancel:
+            answer = await self._cancelled(connection, notice)
+            await self._tell(connection, answer, identity, origin, None)
+        return taken
+
+    async def _tell(
+        self,
+        connection: Connection,
+        notice: Notice,
+        identity: Identity,
+        origin: Origin,
+        record: Record | None,
+        guard: Guard | None = None,
+        *,
+        is_hint: bool = False,
+    ) -> tuple[Taken, bool]:
+        """Bring the facts in order; of a hint, those before the first that is a contradiction.
+
+        Returns: what became of them, and whether the last of them asks to cancel at the provider.
+        """
         told = notice.facts_for(identity)
+        cancel = False
         results: list[tuple[Verdict, str]] = []
         for number, fact in enumerate(told, 1):
             is_last = number == len(told)
@@ -200,13 +227,14 @@ class Notices:
                 guard=guard,
                 also=also,
             )
+            cancel = brought.decision.cancel_at_provider
             if brought.verdict is Verdict.DEFERRED:
                 # What follows would only wait as well.
-                return _taken(results, identity)
+                break
         if not told:
             results.append((Verdict.IGNORED, NOTHING_NEW))
             await self._record_alone(connection.tenant_id, record, _taken(results, identity))
-        return _taken(results, identity)
+        return _taken(results, identity), cancel
 
     async def _record_alone(self, tenant_id: str, record: Record | None, taken: Taken) -> None:
         if record is None:
@@ -250,12 +278,8 @@ class Notices:
         origin: Origin,
         record: Record | None,
     ) -> Taken:
-        """Cancel, before any money is taken, what is not what we asked for."""
-        if connection.deposits is None:
-            raise ProviderUnavailableError("The provider cannot cancel what differs")
-        answer = await connection.deposits.cancel(notice.provider_object_id)
-        if answer.outcome is not Outcome.DONE or answer.notice is None:
-            raise ProviderUnavailableError(f"Cancelling what differs came to {answer.outcome}")
+        """Cancel what is not what we asked for before any of it is told."""
+        answer = await self._cancelled(connection, notice)
 
         async def noted(unit: GatewayUnit, taken: Taken) -> None:
             kind = ExceptionKind.AMOUNT_DIFFERS
@@ -273,7 +297,17 @@ class Notices:
             if record:
                 await record(unit, taken)
 
-        return await self._bring(connection, answer.notice, identity, origin, noted)
+        taken, _ = await self._tell(connection, answer, identity, origin, noted)
+        return taken
+
+    async def _cancelled(self, connection: Connection, notice: Notice) -> Notice:
+        """Cancel a deposit at the provider, before any money is taken; return what it says then."""
+        if connection.deposits is None:
+            raise ProviderUnavailableError("The provider cannot cancel what differs")
+        answer = await connection.deposits.cancel(notice.provider_object_id)
+        if answer.outcome is not Outcome.DONE or answer.notice is None:
+            raise ProviderUnavailableError(f"Cancelling what differs came to {answer.outcome}")
+        return answer.notice
 
 
 def _echo_of(notice: Notice) -> Guard | None:

@@ -13,7 +13,6 @@ from services.psp_gateway.domain.accounts import HouseChart
 from services.psp_gateway.domain.exceptions import DecisionKind, ExceptionKind, RaisedException
 from services.psp_gateway.domain.facts import DepositFact, ObjectType
 from services.psp_gateway.domain.machine import (
-    Action,
     Decision,
     Go,
     NoOp,
@@ -185,7 +184,7 @@ def decide(  # noqa: PLR0911 - one case a fact.
         return ignored(deposit, "CAPTURED_BEFORE", raised)
     cell = begin(TABLE, deposit, deposit.state, fact, situation)
     if isinstance(cell, Decision):
-        return cell
+        return _told_again(deposit, fact, cell)
     match fact:
         case facts.DepositCaptured():
             return _captured(deposit, fact, situation)
@@ -308,8 +307,20 @@ def _authorised(deposit: Deposit, fact: facts.DepositAuthorised) -> Decision[Dep
         deposit,
         deposit.state,
         exceptions=(_differs(deposit, fact, DecisionKind.ACKNOWLEDGE),),
-        actions=(Action.CANCEL_AT_PROVIDER,),
+        cancel_at_provider=True,
     )
+
+
+def _told_again(
+    deposit: Deposit, fact: DepositFact, decision: Decision[Deposit]
+) -> Decision[Deposit]:
+    """Return what a fact that changes nothing comes to.
+
+    What was to be cancelled and still stands was not: a crash or a lost provider came between.
+    """
+    if deposit.state is S.AUTHORISED and isinstance(fact, facts.DepositAuthorised):
+        return replace(decision, cancel_at_provider=_doubt(deposit, fact) is not None)
+    return decision
 
 
 def _capture_failed(

@@ -32,12 +32,6 @@ RECOMPUTED_MAX = 5
 """After so many refusals a posting takes nothing more from a balance that keeps changing."""
 
 
-class Action(StrEnum):
-    """What the use case does at the provider after the commit."""
-
-    CANCEL_AT_PROVIDER = "CANCEL_AT_PROVIDER"
-
-
 class Verdict(StrEnum):
     """What became of a fact."""
 
@@ -201,7 +195,8 @@ class Decision(Generic[Row]):
     postings: tuple[Posting, ...] = ()
     """The posting intents, in the order in which the ledger is called."""
     exceptions: tuple[RaisedException, ...] = ()
-    actions: tuple[Action, ...] = ()
+    cancel_at_provider: bool = False
+    """Whether the object is to be cancelled there, once this is committed."""
     ledger_reason: str = ""
     """Why the ledger refused what was asked of us: it stays on the row. Empty when it did not."""
 
@@ -235,7 +230,7 @@ def applied(
     postings: tuple[Posting, ...] = (),
     deposit: Deposit | None = None,
     exceptions: tuple[RaisedException, ...] = (),
-    actions: tuple[Action, ...] = (),
+    cancel_at_provider: bool = False,
 ) -> Decision[Row]:
     """Return the decision of a fact that changes something.
 
@@ -263,7 +258,7 @@ def applied(
         events=tuple(events),
         postings=postings,
         exceptions=exceptions,
-        actions=actions,
+        cancel_at_provider=cancel_at_provider,
     )
 
 
