@@ -10,6 +10,7 @@ from services.kernel.money import Money
 from services.psp_gateway.application.accounts import Accounts
 from services.psp_gateway.application.attempts import CALL_LEASE, Attempts
 from services.psp_gateway.application.background import Background
+from services.psp_gateway.application.deciding import subject_of
 from services.psp_gateway.application.object_records import (
     DepositFilter,
     DepositRecord,
@@ -24,6 +25,7 @@ from services.psp_gateway.application.providers import (
 )
 from services.psp_gateway.application.reading import ObjectReader, Request, replayed
 from services.psp_gateway.application.records import FactSource, NewAttempt, Origin
+from services.psp_gateway.application.writing import Beside, write
 from services.psp_gateway.domain import deposit as machine
 from services.psp_gateway.domain import facts
 from services.psp_gateway.domain.accounts import ProviderAccount
@@ -184,9 +186,8 @@ async def _begin(unit: GatewayUnit, deposit: Deposit, now: datetime) -> None:
     )
     started = facts.DepositSubmitStarted(object_id=deposit.deposit_id, occurred_at=now, attempt=1)
     decision = machine.decide(deposit, started, Situation(now=now))
-    origin = Origin(FactSource.REQUEST)
-    sequence = await unit.history.append([created, *decision.events], deposit.at, origin, now)
-    await unit.objects.save(decision.row, sequence, now)
+    beside = Beside(origin=Origin(FactSource.REQUEST), now=now, before=[created])
+    await write(unit, subject_of(started, deposit.at), decision, beside)
 
 
 def _first_attempt(

@@ -8,7 +8,6 @@ finishes: the same bytes have the same answer.
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 from services.kernel.clock import Clock
@@ -44,6 +43,7 @@ from services.psp_gateway.application.records import (
     IntentState,
     Origin,
 )
+from services.psp_gateway.application.writing import Beside, write
 from services.psp_gateway.domain import facts
 from services.psp_gateway.domain.accounts import PlayerChart, ProviderAccount
 from services.psp_gateway.domain.facts import Fact
@@ -55,7 +55,6 @@ from services.psp_gateway.domain.machine import (
     Verdict,
     deferred,
 )
-from services.psp_gateway.domain.objects import Deposit, Dispute, Refund, Sweep, Withdrawal
 
 Guard: TypeAlias = Callable[[GatewayUnit, Rows], Awaitable[None]]
 """Called under the lock before the decision; what it raises leaves everything as it was."""
@@ -65,9 +64,6 @@ Also: TypeAlias = Callable[[GatewayUnit, Decision[Any]], Awaitable[None]]
 
 Wake: TypeAlias = Callable[[str, Fact], Awaitable[None]]
 """Called after a fact was applied and committed, with the tenant: wakes whoever waits for it."""
-
-LEDGER_LEASE = timedelta(seconds=20)
-"""How long the janitor leaves an intent to whoever decided it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +91,20 @@ class Brought:
     def verdict(self) -> Verdict:
         """What became of the fact."""
         return self.decision.verdict
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What came of asking the ledger for a posting."""
+
+    is_settled: bool
+    """Whether what follows it may be asked for: it stands, or its refusal has its answer."""
+    instead: Sequence[Intent] = ()
+    """What is to be asked for in the place of one that was refused."""
+
+
+_WAITS = _Asked(is_settled=False)
+"""It is answered by somebody else, only by a person, or after what comes with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,15 +180,15 @@ class Facts:
         while waiting:
             intent = waiting.pop(0)
             try:
-                instead = await self._asked_for(tenant_id, intent)
+                asked = await self._ask_for(tenant_id, intent)
             except LedgerUnavailableError:
                 return False
             except LedgerRefusedError as error:
                 await self._note_unfit(tenant_id, intent, error)
                 return False
-            if instead is None:
+            if not asked.is_settled:
                 return False
-            waiting = [*instead, *waiting]
+            waiting = [*asked.instead, *waiting]
         return True
 
     # --- the decision ----------------------------------------------------------------------------
@@ -216,46 +226,34 @@ class Facts:
     async def _write(
         self, unit: GatewayUnit, news: News, subject: Subject, decision: Decision[Any]
     ) -> Sequence[Intent]:
-        """Write a decision; return its intents."""
+        """Write the decision about a fact; return its intents."""
         now = self._clock()
-        notes = [note_of(raised, news.fact, news.at, news.origin) for raised in decision.exceptions]
-        intents: Sequence[Intent] = ()
+        beside = Beside(
+            origin=news.origin,
+            now=now,
+            requests=self._requests(news.tenant_id, decision),
+            notes=[
+                note_of(raised, news.fact, news.at, news.origin) for raised in decision.exceptions
+            ],
+        )
+        intents = await write(unit, subject, decision, beside)
         if decision.verdict is Verdict.APPLIED:
-            sequence = await unit.history.append(decision.events, news.at, news.origin, now)
-            await _save(unit, decision, sequence, now)
             await keep(unit, news.fact, decision, news.details, self._connections, news.at, now)
-            intents = self._intents(news.tenant_id, subject, decision, sequence)
-            await unit.intents.add(intents, now + LEDGER_LEASE, now)
-        await unit.raise_exceptions(notes, now)
         return intents
 
-    def _intents(
-        self, tenant_id: str, subject: Subject, decision: Decision[Any], sequence: int
-    ) -> Sequence[Intent]:
-        return [
-            Intent(
-                object_type=subject.object_type,
-                posting=posting,
-                row_id=subject.row_id,
-                event_sequence=sequence,
-                request=self._ledger.request_of(tenant_id, posting),
-            )
-            for posting in decision.postings
-        ]
+    def _requests(self, tenant_id: str, decision: Decision[Any]) -> Sequence[bytes]:
+        return [self._ledger.request_of(tenant_id, posting) for posting in decision.postings]
 
     # --- the ledger's answer ---------------------------------------------------------------------
 
-    async def _asked_for(self, tenant_id: str, intent: Intent) -> Sequence[Intent] | None:
-        """Ask the ledger for one posting; return what is to be asked for instead, if it refused.
-
-        None: it refused, and somebody else answers that; or what comes with it must wait.
-        """
+    async def _ask_for(self, tenant_id: str, intent: Intent) -> _Asked:
+        """Ask the ledger for one posting, and write what it answers."""
         accounts = [entry.account for entry in intent.posting.entries]
         await self._accounts.ensure(tenant_id, accounts)
         outcome = await self._ledger.post(intent.request)
         if isinstance(outcome, Refusal):
             return await self._refused(tenant_id, intent, outcome)
-        return () if await self._posted(tenant_id, intent, outcome) else None
+        return _Asked(is_settled=await self._posted(tenant_id, intent, outcome))
 
     async def _posted(self, tenant_id: str, intent: Intent, posted: Posted) -> bool:
         """Mark an intent whose posting stands; return whether it is done with."""
@@ -296,10 +294,8 @@ class Facts:
         )
         return brought.verdict is not Verdict.DEFERRED
 
-    async def _refused(
-        self, tenant_id: str, intent: Intent, refusal: Refusal
-    ) -> Sequence[Intent] | None:
-        """Let the machine answer; return what is posted instead, or None if only a person can."""
+    async def _refused(self, tenant_id: str, intent: Intent, refusal: Refusal) -> _Asked:
+        """Let the machine answer a refusal."""
         posting = intent.posting
         subject = subject_of_intent(intent)
         holdings: Holdings | None = None
@@ -311,7 +307,7 @@ class Facts:
             rows = await lock(unit, subject)
             if rows is None or not await unit.intents.lock_open(intent):
                 # Somebody else has heard the same answer, and has written what follows.
-                return None
+                return _WAITS
             now = self._clock()
             decision = answer(rows, posting, refusal, Situation(now=now, holdings=holdings))
             answered = decision.verdict is Verdict.APPLIED
@@ -323,7 +319,7 @@ class Facts:
             )
             instead = await self._write_answer(unit, tenant_id, subject, intent, decision)
             await unit.commit()
-        return instead if answered else None
+        return _Asked(is_settled=True, instead=instead) if answered else _WAITS
 
     async def _write_answer(
         self,
@@ -333,43 +329,23 @@ class Facts:
         intent: Intent,
         decision: Decision[Any],
     ) -> Sequence[Intent]:
-        now, posting = self._clock(), intent.posting
-        origin = Origin(FactSource.LEDGER)
-        await unit.raise_exceptions(
-            [
-                replace(
-                    note_of(raised, None, posting.at, origin),
-                    cause=posting.request_id,
-                    object_type=subject.object_type,
-                    object_id=subject.object_id,
-                )
-                for raised in decision.exceptions
-            ],
-            now,
-        )
-        if decision.verdict is not Verdict.APPLIED:
-            return ()
-        sequence = await unit.history.append(decision.events, posting.at, origin, now)
-        await _save(unit, decision, sequence, now)
-        if decision.ledger_reason:
-            await unit.objects.set_ledger_reason(
-                subject.object_type, subject.object_id, decision.ledger_reason
+        """Write the decision about a refusal; return the intents of what is posted instead."""
+        posting, origin = intent.posting, Origin(FactSource.LEDGER)
+        notes = [
+            replace(
+                note_of(raised, None, posting.at, origin),
+                cause=posting.request_id,
+                object_type=subject.object_type,
+                object_id=subject.object_id,
             )
-        intents = self._intents(tenant_id, subject, decision, sequence)
-        await unit.intents.add(intents, now + LEDGER_LEASE, now)
-        return intents
+            for raised in decision.exceptions
+        ]
+        requests = self._requests(tenant_id, decision)
+        beside = Beside(origin=origin, now=self._clock(), requests=requests, notes=notes)
+        return await write(unit, subject, decision, beside)
 
     async def _note_unfit(self, tenant_id: str, intent: Intent, error: LedgerRefusedError) -> None:
         """Tell people of a posting that the ledger will not take until somebody acts."""
         async with self._store.open(tenant_id) as unit:
             await unit.raise_exceptions([unfit_note(intent, error)], self._clock())
             await unit.commit()
-
-
-async def _save(
-    unit: GatewayUnit, decision: Decision[Any], event_sequence: int, now: datetime
-) -> None:
-    """Write the rows that a decision changes; players and provider accounts have none."""
-    for row in (decision.row, decision.deposit):
-        if isinstance(row, Deposit | Refund | Dispute | Withdrawal | Sweep):
-            await unit.objects.save(row, event_sequence, now)
