@@ -52,6 +52,7 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalP
     server.start()
     yield server
     server.stop()
+    server.forget()
 
 
 def _short(factory: pytest.TempPathFactory) -> Path:
@@ -59,7 +60,7 @@ def _short(factory: pytest.TempPathFactory) -> Path:
     folder = factory.mktemp("postgres")
     if os.geteuid() == 0:
         for parent in (folder, *folder.parents):
-            if parent.name.startswith("pytest"):
+            if parent == folder or parent.name.startswith("pytest"):
                 parent.chmod(0o755)
     return folder / "server"
 

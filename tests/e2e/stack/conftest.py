@@ -10,7 +10,8 @@ import pytest
 
 @pytest.fixture
 def short_folder() -> Iterator[Path]:
-    """A folder that is removed after the test."""
+    """A folder that is removed after the test, and open to PostgreSQL's user."""
     folder = Path(tempfile.mkdtemp(prefix="vezne-test-"))
+    folder.chmod(0o711)
     yield folder
     shutil.rmtree(folder)

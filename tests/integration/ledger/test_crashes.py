@@ -109,6 +109,7 @@ async def test_postgresql_that_crashes_loses_and_doubles_nothing(tmp_path: Path)
             assert callers.failures > 0
     finally:
         await asyncio.to_thread(server.stop)
+        server.forget()
 
 
 async def test_connections_that_are_ended_lose_and_double_nothing(databases: Databases) -> None:
