@@ -19,6 +19,8 @@ from services.local.ports import Ports, address
 from services.platform.channel import open_channel
 from services.platform.errors import RemoteError, from_rpc_error
 from services.platform.settings import GrpcClientSettings
+from vezne.ledger.v1.journal_service_pb2 import GetCutRequest
+from vezne.ledger.v1.journal_service_pb2_grpc import JournalServiceStub
 
 TIMEOUT_S = 20.0
 _PAGE_MAX = 1_000
@@ -120,7 +122,7 @@ def ask_pages(
     """Call a list method page by page until there is no more, or `limit` items.
 
     Raises:
-        Failure: as `talk`.
+        Failure: as `talk`; there is no such tenant.
     """
 
     async def conversation(channel: grpc.aio.Channel) -> list[Item]:
@@ -134,7 +136,30 @@ def ask_pages(
             if not asked.page_token or len(found) >= limit:
                 return found[:limit]
 
-    return talk(service, conversation)
+    found = talk(service, conversation)
+    tenant_id = getattr(request, "tenant_id", "")
+    if not found and tenant_id and service is not LEDGER:
+        _check_tenant(tenant_id)
+    return found
+
+
+def _check_tenant(tenant_id: str) -> None:
+    """Refuse a tenant that is not there: only the ledger knows, and elsewhere it has just nothing.
+
+    A ledger that is away says nothing about it.
+
+    Raises:
+        Failure: there is no such tenant.
+    """
+
+    async def cut(channel: grpc.aio.Channel) -> None:
+        await JournalServiceStub(channel).GetCut(GetCutRequest(tenant_id=tenant_id))
+
+    try:
+        talk(LEDGER, cut)
+    except Failure as failure:
+        if failure.reason == "TENANT_NOT_FOUND":
+            raise
 
 
 def follow(

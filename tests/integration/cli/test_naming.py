@@ -1,11 +1,21 @@
 """How runs, breaks and the gateway's objects are named, and what is said of wrong names."""
 
+import os
 from typing import Any
 
+import grpc
 import pytest
+from grpc_status import rpc_status
 
 from services.cli.failures import ExitCode
+from services.kernel.errors import Category, DomainError
+from services.platform.errors import to_status
 from tests.integration.cli.conftest import Serve, Vezne
+from vezne.ledger.v1.journal_service_pb2 import GetCutRequest
+from vezne.ledger.v1.journal_service_pb2_grpc import (
+    JournalServiceServicer,
+    add_JournalServiceServicer_to_server,
+)
 from vezne.reconciliation.v1.break_pb2 import Break
 from vezne.reconciliation.v1.break_service_pb2 import ListBreaksRequest, ListBreaksResponse
 from vezne.reconciliation.v1.break_service_pb2_grpc import (
@@ -47,6 +57,56 @@ class Runs(RunServiceServicer):
         return ListRunsResponse(
             runs=[run for run in self._runs if wanted in ("", run.provider_account)]
         )
+
+
+class Nothing(RunServiceServicer, JournalServiceServicer):
+    """Has no runs, and as the ledger knows no tenant."""
+
+    def ListRuns(self, request: ListRunsRequest, context: Any) -> Any:  # noqa: ARG002, N802 - the contract says so.
+        """List none."""
+        return ListRunsResponse()
+
+    def GetCut(self, request: GetCutRequest, context: Any) -> Any:  # noqa: N802 - the contract says so.
+        """Refuse, as the ledger would."""
+        message = f"There is no tenant {request.tenant_id}"
+        error = DomainError("TENANT_NOT_FOUND", Category.NOT_FOUND, message)
+        context.abort_with_status(rpc_status.to_status(to_status(error, "ledger.vezne")))
+
+
+def serve_nothing(serve: Serve) -> None:
+    """Serve it, as both services."""
+
+    def add(servicer: Nothing, server: grpc.Server) -> None:
+        add_RunServiceServicer_to_server(servicer, server)
+        add_JournalServiceServicer_to_server(servicer, server)
+
+    serve(add, Nothing(), "RECONCILIATION")
+
+
+def test_a_tenant_that_is_not_there_is_no_empty_list(
+    serve: Serve, vezne: Vezne, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reconciliation has nothing of a mistyped tenant, which is not the same as nothing to do."""
+    serve_nothing(serve)
+    monkeypatch.setenv("VEZNE_CLI_LEDGER_TARGET", os.environ["VEZNE_CLI_RECONCILIATION_TARGET"])
+
+    refused = vezne("runs", "list")
+
+    assert refused.exit_code == ExitCode.REFUSED
+    assert "There is no tenant acme (TENANT_NOT_FOUND)" in refused.stderr
+
+
+def test_a_ledger_that_is_away_says_nothing_of_a_tenant(
+    serve: Serve, vezne: Vezne, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What another service has can be listed without it."""
+    serve_nothing(serve)
+    monkeypatch.setenv("VEZNE_CLI_LEDGER_TARGET", "127.0.0.1:1")
+
+    listed = vezne("runs", "list")
+
+    assert listed.exit_code == 0, listed.output
+    assert "there are none" in listed.stderr
 
 
 def test_a_run_is_named_by_its_date(serve: Serve, vezne: Vezne) -> None:
