@@ -107,12 +107,17 @@ def read_request(value: Any) -> ReconciliationRequest:
     try:
         return ReconciliationRequest.model_validate(value)
     except ValidationError as error:
-        raise InvalidInputError(
-            "; ".join(
-                f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
-                for problem in error.errors(include_url=False, include_input=False)
-            )
-        ) from error
+        raise InvalidInputError(sentence_of(error)) from error
+
+
+def sentence_of(error: ValidationError) -> str:
+    """Return what is wrong, field by field, without what was given."""
+    said = []
+    for problem in error.errors(include_url=False, include_input=False):
+        where = ".".join(str(part) for part in problem["loc"])
+        what = problem["msg"].removeprefix("Value error, ")
+        said.append(f"{where}: {what}" if where else what)
+    return "; ".join(said)
 
 
 @dataclass(frozen=True, slots=True)

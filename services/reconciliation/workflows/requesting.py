@@ -20,6 +20,8 @@ from temporalio.exceptions import (
 )
 
 with workflow.unsafe.imports_passed_through():
+    from pydantic import ValidationError
+
     from services.reconciliation.domain.runs import RunPlan
     from services.reconciliation.workflows.failing import root_of, told
     from services.reconciliation.workflows.models import (
@@ -35,6 +37,7 @@ with workflow.unsafe.imports_passed_through():
         memo,
         read_request,
         search_attributes,
+        sentence_of,
         static_details,
         summary,
     )
@@ -115,7 +118,8 @@ def _read(workflow_type: str, inputs: Sequence[RawValue]) -> ReconciliationReque
         value: Any = workflow.payload_converter().from_payload(inputs[0].payload)
     except Exception as error:
         # Whatever a converter raises, it could not read what the person gave.
-        raise InvalidInputError(f"The input is not JSON: {error}") from error
+        why = sentence_of(error) if isinstance(error, ValidationError) else error
+        raise InvalidInputError(f"The input is not JSON: {why}") from error
     return read_request(value)
 
 

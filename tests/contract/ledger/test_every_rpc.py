@@ -140,7 +140,9 @@ async def test_a_read_tolerates_what_it_does_not_know(ledger: LedgerClient, rpc:
 async def test_a_request_past_the_size_is_refused(databases: Databases) -> None:
     """More bytes than were set are RESOURCE_EXHAUSTED by gRPC itself, and the server lives on."""
     too_much = b"\xe2\x76" + b"\x80\x80\x06" + bytes(96 * 1024)
-    small = settings(databases.url("ledger"), grpc={"port": 0, "receive_bytes_max": 65_536})
+    small = settings(
+        databases.url("ledger"), grpc={"port": 0, "health_port": 0, "receive_bytes_max": 65_536}
+    )
     async with running_ledger(small) as client:
         for rpc in (RPCS["PostTransaction"], RPCS["GetCut"], RPCS["ExportEntries"]):
             request = type(rpc.sound("")).FromString(too_much)

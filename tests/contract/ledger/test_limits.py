@@ -36,7 +36,9 @@ async def books(ledger: LedgerClient) -> None:
 async def test_a_caller_without_a_deadline_gets_ours(databases: Databases) -> None:
     """Past the default it is DEADLINE_EXCEEDED; the retry finds what was decided."""
     async with running_ledger(
-        settings(databases.url("ledger"), grpc={"port": 0, "default_deadline_s": 0.2})
+        settings(
+            databases.url("ledger"), grpc={"port": 0, "health_port": 0, "default_deadline_s": 0.2}
+        )
     ) as client:
         asked = transfer("bank", "player", 1)
         async with head_locked(databases, TENANT):

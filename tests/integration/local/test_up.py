@@ -39,7 +39,8 @@ def test_ctrl_c_leaves_nothing_and_keeps_the_data(folder: Path, up: Start) -> No
     assert code == 0, first.output()
     assert alive(pids) == []
     assert not (folder / "stack.json").exists()
-    assert vezne(folder, "tenants").returncode == 3
+    # Another stack may be up on the documented ports: this one is not asked any more.
+    assert "acme" not in vezne(folder, "tenants").stdout
 
     second = up(folder, *ARGUMENTS).wait_until_up()
     listed = vezne(folder, "tenants").stdout

@@ -40,10 +40,10 @@ async def refusal(client: Client, *inputs: object, name: str = REQUEST) -> Appli
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"business_date": None}, "business_date: Value error, must be a date such as"),
-        ({"business_date": "02.03.2026"}, "business_date: Value error, must be a date such as"),
-        ({"business_date": "2026-02-30"}, "business_date: Value error, 2026-02-30 is not a date"),
-        ({"business_date": 20260302}, "business_date: Value error, must be a date such as"),
+        ({"business_date": None}, "business_date: must be a date such as"),
+        ({"business_date": "02.03.2026"}, "business_date: must be a date such as"),
+        ({"business_date": "2026-02-30"}, "business_date: 2026-02-30 is not a date"),
+        ({"business_date": 20260302}, "business_date: must be a date such as"),
         ({"tenant_id": 7}, "tenant_id: Input should be a valid string"),
         ({"tenant_id": "ACME"}, "tenant_id: String should match pattern"),
         ({"provider_acount": "main"}, "provider_acount: Extra inputs are not permitted"),
@@ -58,6 +58,7 @@ async def test_a_wrong_field_is_named(
 
     assert failed.type == "InvalidInput"
     assert sentence in failed.message
+    assert "http" not in failed.message
 
 
 async def test_a_missing_field_is_named(client: Client, world: World) -> None:
@@ -98,6 +99,7 @@ async def test_what_is_no_object_fails_at_once(
 
     assert failed.type == "InvalidInput"
     assert sentence in failed.message
+    assert "http" not in failed.message
 
 
 async def test_a_mistyped_type_fails_at_once(client: Client, world: World) -> None:
@@ -170,7 +172,7 @@ async def failure_in_ui(http_port: int, workflow_id: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"business_date": "monday"}, "business_date: Value error, must be a date such as"),
+        ({"business_date": "monday"}, "business_date: must be a date such as"),
         ({"provider_account": "mian"}, "no mock/mian"),
     ],
     ids=["field", "refused"],
