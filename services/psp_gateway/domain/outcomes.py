@@ -5,10 +5,8 @@ operation is UNKNOWN, and age never makes a failure of it.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
-
-from services.kernel.invariant import invariant
 
 
 class Outcome(StrEnum):
@@ -78,18 +76,6 @@ def outcome_of_http_code(http_code: int) -> Outcome | None:
     if 400 <= http_code < 500 and http_code != _CONFLICT:  # noqa: PLR2004 - likewise.
         return Outcome.DECLINED
     return Outcome.UNKNOWN
-
-
-def replay_until(first_sent_at: datetime, key_lifetime: timedelta, margin: timedelta) -> datetime:
-    """Return until when the same bytes may be sent again under the attempt's key.
-
-    Args:
-        first_sent_at: when the attempt's row was committed, which is before the first call.
-        key_lifetime: how long the provider remembers a key.
-        margin: what clocks and slow calls may take of it.
-    """
-    invariant(timedelta(0) <= margin < key_lifetime, "the margin is less than the key's lifetime")
-    return first_sent_at + key_lifetime - margin
 
 
 class NextStep(StrEnum):

@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.kernel.invariant import InvariantError
 from services.psp_gateway.domain.outcomes import (
     Failure,
     NextStep,
@@ -14,7 +13,6 @@ from services.psp_gateway.domain.outcomes import (
     outcome_of_failure,
     outcome_of_http_code,
     outcome_of_not_found,
-    replay_until,
 )
 
 SENT = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -59,13 +57,6 @@ def test_http_code(http_code: int, outcome: Outcome | None) -> None:
 def test_failure(failure: Failure, outcome: Outcome) -> None:
     """A request that left may have been heard."""
     assert outcome_of_failure(failure) is outcome
-
-
-def test_replay_until_leaves_a_margin() -> None:
-    """A key is used until a margin before the provider forgets it."""
-    assert replay_until(SENT, timedelta(hours=24), timedelta(hours=1)) == UNTIL
-    with pytest.raises(InvariantError):
-        replay_until(SENT, timedelta(hours=1), timedelta(hours=1))
 
 
 @pytest.mark.parametrize(
