@@ -1,25 +1,30 @@
 """What the gateway's use cases need of a store holds of PostgreSQL and of the one in memory."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.local.databases import Databases
-from services.platform.database import create_engine
-from services.platform.settings import DatabaseSettings
 from services.psp_gateway.adapters.postgres.unit import PostgresStore
 from services.psp_gateway.application.object_records import NewDeposit
 from services.psp_gateway.application.ports import GatewayStore, GatewayUnit
-from services.psp_gateway.application.records import FactSource, Identity, Origin
+from services.psp_gateway.application.records import (
+    FactSource,
+    Identity,
+    Intent,
+    IntentState,
+    Origin,
+)
+from services.psp_gateway.domain import deposit, facts
 from services.psp_gateway.domain.facts import ObjectType
 from services.psp_gateway.domain.machine import Event
 from services.psp_gateway.domain.objects import DepositState
 from services.psp_gateway.wiring import new_id
 from tests.fakes.gateway_memory import MemoryStore
-from tests.fakes.gateway_rows import a_deposit
+from tests.fakes.gateway_rows import a_deposit, a_fact, situation
 from tests.fakes.provider_news import AT
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -28,19 +33,13 @@ DEPOSIT_ID = str(UUID(int=1))
 
 
 @pytest.fixture(params=["memory", "postgres"])
-async def store(
-    request: pytest.FixtureRequest, databases: Databases
-) -> AsyncIterator[GatewayStore]:
+async def store(request: pytest.FixtureRequest, engine: AsyncEngine) -> GatewayStore:
     """Each of the two, with a deposit."""
     if request.param == "memory":
-        yield await _with_deposit(MemoryStore())
-        return
-    database = DatabaseSettings(url=databases.url("psp_gateway"))  # type: ignore[arg-type]  # Pydantic wraps it.
-    engine = create_engine(database, "store")
+        return await _with_deposit(MemoryStore())
     postgres = PostgresStore(engine, new_id, "finance")
     await postgres.ensure_tenants([TENANT], NOW)
-    yield await _with_deposit(postgres)
-    await engine.dispose()
+    return await _with_deposit(postgres)
 
 
 async def _with_deposit(store: GatewayStore) -> GatewayStore:
@@ -175,3 +174,44 @@ async def test_an_object_of_the_providers_has_one_identity(store: GatewayStore) 
     first, second = await asyncio.gather(named("c-1"), named("c-2"))
 
     assert first == second
+
+
+@pytest.mark.parametrize("held", ["postponed", "blocked"])
+async def test_no_posting_is_overtaken_by_a_later_one_of_its_object(
+    store: GatewayStore, held: str
+) -> None:
+    """While the first of an object waits only those of other objects are due; then both, in order.
+
+    One that is blocked holds up what comes after it for ever.
+    """
+    first, second, other = (
+        _intent(f"{held} {object_id}", sequence)
+        for object_id, sequence in (("one", 1), ("one", 2), ("other", 3))
+    )
+    later = NOW + timedelta(hours=1)
+    async with store.open(TENANT) as unit:
+        for intent in (second, first, other):
+            await unit.intents.add([intent], NOW, NOW)
+        if held == "postponed":
+            await unit.intents.postpone(first, later, NOW)
+        else:
+            await unit.intents.finish(first, IntentState.BLOCKED, NOW)
+
+        due = [one.event_sequence for one in await unit.intents.due(NOW, 10)]
+        due_later = [one.event_sequence for one in await unit.intents.due(later, 10)]
+
+    assert due == [3]
+    assert due_later == ([1, 2, 3] if held == "postponed" else [3])
+
+
+def _intent(object_id: str, event_sequence: int) -> Intent:
+    """Return the intent of some posting."""
+    decision = deposit.decide(a_deposit(), a_fact(facts.DepositCaptured), situation())
+    posting = replace(decision.postings[0], object_id=object_id, number=event_sequence)
+    return Intent(
+        object_type=ObjectType.DEPOSIT,
+        posting=posting,
+        row_id="",
+        event_sequence=event_sequence,
+        request=b"",
+    )
