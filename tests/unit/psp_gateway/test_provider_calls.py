@@ -1,6 +1,7 @@
 """What a call to a provider comes to, for every way in which it can go wrong."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 
 import httpx
@@ -9,10 +10,12 @@ import pytest
 
 from services.kernel.money import Money
 from services.psp_gateway.adapters.providers.calling import (
+    ANSWER_BYTES_MAX,
     Answered,
     Breaker,
     CallLimits,
     ProviderCalls,
+    new_client,
 )
 from services.psp_gateway.adapters.providers.mock.provider import (
     MockDeposits,
@@ -27,7 +30,7 @@ from services.psp_gateway.domain.facts import ObjectType
 from services.psp_gateway.domain.outcomes import Failure, Outcome
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
-Handler = Callable[[httpx.Request], httpx.Response]
+Handler = Callable[[httpx.Request], httpx.Response | Awaitable[httpx.Response]]
 
 
 def intent(**changed: object) -> bytes:
@@ -51,7 +54,8 @@ def intent(**changed: object) -> bytes:
 
 def calls(handler: Handler, **limits: float) -> ProviderCalls:
     """Return calls that a function answers."""
-    client = httpx.AsyncClient(transport=httpx.MockTransport(handler), base_url="http://psp")
+    transport = httpx.MockTransport(handler)  # type: ignore[arg-type]  # It awaits what is to be awaited.
+    client = httpx.AsyncClient(transport=transport, base_url="http://psp")
     return ProviderCalls(client, {"authorization": "Bearer key"}, CallLimits(**limits))  # type: ignore[arg-type]  # The limits that a test names.
 
 
@@ -199,3 +203,72 @@ def test_the_breaker_lets_one_call_try_after_its_pause() -> None:
     assert not breaker.allows()
     breaker.succeeded()
     assert breaker.allows()
+
+
+async def test_no_more_calls_are_under_way_than_the_limit() -> None:
+    """One above the limit is kept back at once, and certainly not sent; a free place is used."""
+    inside = asyncio.Semaphore(0)
+    may_end = asyncio.Event()
+    seen: list[httpx.Request] = []
+
+    async def slow(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        inside.release()
+        await may_end.wait()
+        return httpx.Response(200)
+
+    limited = calls(slow, concurrent_calls_max=2)
+    under_way = [asyncio.create_task(limited.call("GET", "/")) for _ in range(2)]
+    for _ in under_way:
+        await inside.acquire()
+
+    above = asyncio.create_task(limited.call("GET", "/"))
+    done, _ = await asyncio.wait([above], timeout=0.2)
+    may_end.set()
+
+    assert done == {above}
+    assert await above is Failure.BREAKER_OPEN
+    assert await asyncio.gather(*under_way) == [Answered(200, b"")] * 2
+    assert len(seen) == 2
+    assert await limited.call("GET", "/") == Answered(200, b"")
+
+
+async def test_an_answer_that_is_too_long_is_given_up() -> None:
+    """What is longer than anything that we asked for may have been done, and is not kept."""
+    chunk = bytes(1024 * 1024)
+
+    async def too_much() -> AsyncIterator[bytes]:
+        for _ in range(ANSWER_BYTES_MAX // len(chunk) + 1):
+            yield chunk
+
+    def handler(_request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, content=too_much())
+
+    assert await calls(handler).call("GET", "/") is Failure.READ
+
+
+async def test_a_call_goes_to_the_provider_and_nowhere_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Neither a redirect nor a proxy of the environment takes our token to somebody else."""
+    asked: list[bytes] = []
+
+    async def provider(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append((await reader.readuntil(b"\r\n\r\n")).split(b" ")[1])
+        writer.write(b"HTTP/1.1 307 Moved\r\nlocation: /elsewhere\r\ncontent-length: 0\r\n")
+        writer.write(b"connection: close\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(provider, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    # Nobody listens there.
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    limits = CallLimits()
+
+    async with server, new_client(f"http://127.0.0.1:{port}", limits) as client:
+        answer = await ProviderCalls(client, {}, limits).call("GET", "/there")
+
+    assert answer == Answered(307, b"")
+    assert asked == [b"/there"]
