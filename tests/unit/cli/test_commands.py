@@ -11,8 +11,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from services.cli import doctor
 from services.cli.failures import ExitCode
 from services.cli.main import COMMANDS, app
+from services.local.components import COMPONENTS
+from services.local.ports import reserved
+from services.local.readiness import Readiness
 
 # Nothing listens on the port of discard.
 NOWHERE = "127.0.0.1:9"
@@ -187,13 +191,18 @@ def test_a_database_that_is_away_is_said() -> None:
     assert "s3cret" not in result.output
 
 
-def test_doctor_says_what_is_not_there() -> None:
+def test_doctor_says_what_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nothing runs, doctor says so of each part, and ends with 3."""
-    result = run("doctor", "--output", "json")
+    with reserved() as free:
+        # A stack of the reader's own may have the documented ones.
+        monkeypatch.setattr(doctor, "Ports", lambda: free)
+        result = run("doctor", "--output", "json")
 
-    found = {one["name"]: one for one in json.loads(result.stdout)}
+    found = json.loads(result.stdout)
     assert result.exit_code == ExitCode.NOT_THERE
-    assert found["ledger"]["advice"] == "start it: vezne up"
+    assert [one["name"] for one in found] == [component.name for component in COMPONENTS]
+    assert {one["state"] for one in found} == {Readiness.UNREACHABLE}
+    assert {one["advice"] for one in found} == {"start it: vezne up"}
 
 
 def test_a_reader_who_has_read_enough_hears_nothing() -> None:
