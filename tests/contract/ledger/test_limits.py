@@ -19,7 +19,11 @@ from tests.fakes.ledger_sql import head_locked, until_it_waits
 from tests.fakes.refusals import refusal
 from vezne.ledger.v1.account_pb2 import Account
 from vezne.ledger.v1.journal_service_pb2 import ExportEntriesRequest, GetTrialBalanceRequest
-from vezne.ledger.v1.posting_service_pb2 import BatchItem, BatchPostTransactionsRequest
+from vezne.ledger.v1.posting_service_pb2 import (
+    BatchItem,
+    BatchPostTransactionsRequest,
+    PostTransactionRequest,
+)
 from vezne.ledger.v1.transaction_pb2 import NewTransaction
 
 TENANT = "acme"
@@ -33,17 +37,24 @@ async def books(ledger: LedgerClient) -> None:
     await ledger.open(TENANT, asset("bank"), liability("player"))
 
 
-async def test_a_caller_without_a_deadline_gets_ours(databases: Databases) -> None:
-    """Past the default it is DEADLINE_EXCEEDED; the retry finds what was decided."""
+@pytest.mark.parametrize(
+    ("limit", "timeout_s"),
+    [("default_deadline_s", None), ("max_deadline_s", 10)],
+    ids=["none", "too long"],
+)
+async def test_a_caller_without_a_deadline_or_with_too_long_a_one_gets_ours(
+    databases: Databases, limit: str, timeout_s: float | None
+) -> None:
+    """Past it he is told DEADLINE_EXCEEDED, with our reason; the retry finds what was decided."""
     async with running_ledger(
-        settings(
-            databases.url("ledger"), grpc={"port": 0, "health_port": 0, "default_deadline_s": 0.2}
-        )
+        settings(databases.url("ledger"), grpc={"port": 0, "health_port": 0, limit: 0.2})
     ) as client:
-        asked = transfer("bank", "player", 1)
+        asked = PostTransactionRequest(
+            tenant_id=TENANT, request_id=limit, transaction=transfer("bank", "player", 1)
+        )
         async with head_locked(databases, TENANT):
-            late = await refusal(client.post(TENANT, "slow", asked))
-        answer = await client.post(TENANT, "slow", asked)
+            late = await refusal(client.posting.PostTransaction(asked, timeout=timeout_s))
+        answer = await client.posting.PostTransaction(asked)
 
     assert (late.code, late.reason) == (
         grpc.StatusCode.DEADLINE_EXCEEDED,

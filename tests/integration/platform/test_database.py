@@ -145,3 +145,20 @@ async def test_each_statement_of_autocommit_is_kept(engine: AsyncEngine) -> None
     with pytest.raises(asyncpg.UndefinedTableError):
         await fails()
     assert await kept(engine, "alone")
+
+
+@pytest.mark.parametrize("limit", ["statement", "lock"])
+async def test_a_connection_never_waits_past_its_limits(
+    databases: Databases, engine: AsyncEngine, limit: str
+) -> None:
+    """A statement that runs too long, or waits too long for a lock, is ended by the server."""
+    settings = DatabaseSettings.model_validate(
+        {"url": databases.owner_url, f"{limit}_timeout_s": 0.05}
+    )
+    hurried = create_engine(settings, "test")
+    async with unit_of_work(engine) as work:
+        await work.connection.execute(text("LOCK TABLE notes"))
+        with pytest.raises(DatabaseUnavailableError, match=f"due to {limit} timeout"):
+            async with asyncio.timeout(5), autocommit(hurried) as driver:
+                await driver.execute("SELECT FROM notes")
+    await hurried.dispose()
