@@ -7,7 +7,8 @@ import pytest
 
 from tests.fakes.ledger_server import LedgerClient, asset, entry, liability, transfer
 from tests.fakes.refusals import refusal
-from vezne.ledger.v1.account_pb2 import AccountKind
+from vezne.ledger.v1.account_pb2 import Account, AccountKind
+from vezne.ledger.v1.account_service_pb2 import GetBalancesRequest
 from vezne.ledger.v1.entry_pb2 import DIRECTION_CREDIT, DIRECTION_DEBIT
 from vezne.ledger.v1.journal_service_pb2 import (
     ExportEntriesRequest,
@@ -214,6 +215,42 @@ async def test_a_trial_balance_sums_what_stands(ledger: LedgerClient) -> None:
     ]
     assert deep.cut.sequence == 3
     assert [(one.debit_minor, one.credit_minor) for one in part.totals] == [(100, 0)]
+
+
+async def test_a_balance_of_each_kind_stands_on_its_side(ledger: LedgerClient) -> None:
+    """What was debited is a debit of the trial balance, and what was credited a credit: any kind's.
+
+    Assets and expenses grow with debits, the others with credits; the balances say so.
+    """
+    kinds = [kind for kind in AccountKind.values() if kind]
+    names = [f"account/{kind}" for kind in kinds]
+    await ledger.tenant("kinds")
+    await ledger.open(
+        "kinds",
+        *(
+            Account(account_id=name, currency_code="EUR", kind=kind)
+            for name, kind in zip(names, kinds, strict=True)
+        ),
+        asset("zero"),
+    )
+    legs = [entry(name, 10 + kind) for name, kind in zip(names, kinds, strict=True)]
+    total = sum(leg.amount.minor_units for leg in legs)
+    debited = NewTransaction(kind="test.kinds", entries=[*legs, entry("zero", -total)])
+    await ledger.post("kinds", "k-1", debited)
+
+    trial = await ledger.journal.GetTrialBalance(
+        GetTrialBalanceRequest(tenant_id="kinds", prefix="account/")
+    )
+    assert [(line.kind, line.debit_minor, line.credit_minor) for line in trial.lines] == [
+        (kind, 10 + kind, 0) for kind in kinds
+    ]
+    found = await ledger.accounts.GetBalances(
+        GetBalancesRequest(tenant_id="kinds", account_ids=names)
+    )
+    grow = {AccountKind.ACCOUNT_KIND_ASSET, AccountKind.ACCOUNT_KIND_EXPENSE}
+    assert [one.posted_minor for one in found.balances] == [
+        10 + kind if kind in grow else -10 - kind for kind in kinds
+    ]
 
 
 async def test_a_trial_balance_refuses_a_sum_that_does_not_fit(ledger: LedgerClient) -> None:

@@ -5,7 +5,14 @@ from collections import defaultdict
 
 import pytest
 
+from services.ledger.adapters.postgres.journal import PostgresJournal
+from services.ledger.application.journal import Journal
+from services.ledger.domain.history import ExportFilter
+from services.local.databases import Databases
+from services.platform.database import create_engine
+from services.platform.settings import DatabaseSettings
 from tests.fakes.ledger_server import LedgerClient, asset, entry, liability
+from tests.fakes.ledger_sql import owner
 from vezne.ledger.v1.account_service_pb2 import GetBalancesRequest
 from vezne.ledger.v1.journal_service_pb2 import (
     ExportEntriesRequest,
@@ -39,6 +46,9 @@ async def posted(ledger: LedgerClient) -> list[PostedTransaction]:
             items.append((f"r{number}", NewTransaction(kind=f"kind.{number % 3}", entries=legs)))
         found += [result.posted for result in await ledger.batch(TENANT, *items)]
     return found
+
+
+_STATES = "SELECT DISTINCT state FROM pg_stat_activity WHERE application_name = 'vezne-export'"
 
 
 def export(after: int, through: int) -> ExportEntriesRequest:
@@ -93,6 +103,19 @@ async def test_an_export_of_pages_is_every_transaction_once(
     assert sequences == [*range(1, COUNT + 1)]
     assert answer.summary.transactions_scanned == answer.summary.transactions_sent == COUNT
     assert answer.summary.entries_sent == 3 * COUNT
+
+
+async def test_an_export_that_is_read_slowly_holds_nothing(databases: Databases) -> None:
+    """While a page is on its way no transaction is open: a snapshot held would keep VACUUM off."""
+    engine = create_engine(DatabaseSettings(url=databases.owner_url), "vezne-export")
+    pages = 0
+    async with owner(databases) as connection:
+        async for _ in Journal(PostgresJournal(engine)).export(TENANT, 0, COUNT, ExportFilter()):
+            pages += 1
+            assert await connection.fetch(_STATES) == [("idle",)]
+    await engine.dispose()
+
+    assert pages == 3
 
 
 async def test_exports_of_parts_are_the_export_of_the_whole(ledger: LedgerClient) -> None:
