@@ -1,6 +1,7 @@
 """Groups of commands: the root, which loads a command when it is used, and nouns, which list."""
 
 import importlib
+import os
 import sys
 from typing import Any
 
@@ -63,16 +64,33 @@ class RootGroup(TyperGroup):
         return name, loaded, rest
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; a failure is printed, and gives the exit code."""
+        """Run the command, and have all that it printed written."""
+        environment.check()
         try:
-            environment.check()
             return super().invoke(ctx)
+        finally:
+            # Not as Python ends: that the disk is full could not be told any more.
+            sys.stdout.flush()
+
+    def main(self, *args: Any, **others: Any) -> Any:
+        """Run the command line; a failure is printed, and gives the exit code."""
+        try:
+            return super().main(*args, **others)
         except Exception as error:
             failure = failure_of(error)
             if failure is None:
                 raise
             _say(failure)
-            raise typer.Exit(failure.exit_code) from None
+            _drop_unwritten()
+            sys.exit(failure.exit_code)
+
+
+def _drop_unwritten() -> None:
+    """Give up what cannot be written: Python would try again at its end, and fail with 120."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _say(failure: Failure) -> None:

@@ -205,22 +205,46 @@ def test_doctor_says_what_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {one["advice"] for one in found} == {"start it: vezne up"}
 
 
-def test_a_reader_who_has_read_enough_hears_nothing() -> None:
+@pytest.mark.parametrize("arguments", [["errors"], ["errors", "account_closed", "-o", "json"]])
+def test_a_reader_who_has_read_enough_hears_nothing(arguments: list[str]) -> None:
     """Where nobody reads any more, as after `| head -1`, no broken pipe is told of."""
     reading, writing = os.pipe()
     os.close(reading)
     try:
         listed = subprocess.run(
-            [sys.executable, "-m", "services.cli.main", "errors"],
+            [sys.executable, "-m", "services.cli.main", *arguments],
             check=False,
             stdout=writing,
             stderr=subprocess.PIPE,
             text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": ""},
         )
     finally:
         os.close(writing)
 
     assert listed.stderr == ""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["errors"], ["errors", "-o", "json"], ["errors", "account_closed", "-o", "json"], ["--help"]],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("buffered", ["", "1"], ids=["buffered", "unbuffered"])
+def test_a_full_disk_is_a_sentence(arguments: list[str], buffered: str) -> None:
+    """Where the output cannot be written, whenever it is, that is one sentence and the code 1."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "services.cli.main", *arguments],
+            check=False,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": buffered},
+        )
+
+    assert done.stderr == "vezne: the output: No space left on device\n"
+    assert done.returncode == ExitCode.REFUSED
 
 
 def test_help_is_quick() -> None:
