@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 
 import asyncpg
 import pytest
@@ -12,7 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.local.databases import Databases
 from services.platform.database import (
     DatabaseUnavailableError,
+    DatabaseUnfitError,
     autocommit,
+    check_fit,
     create_engine,
     unit_of_work,
 )
@@ -162,3 +165,17 @@ async def test_a_connection_never_waits_past_its_limits(
             async with asyncio.timeout(5), autocommit(hurried) as driver:
                 await driver.execute("SELECT FROM notes")
     await hurried.dispose()
+
+
+@pytest.mark.parametrize("level", ["on", "local", "remote_write", "remote_apply", "off"])
+async def test_only_commits_that_reach_the_disk_are_fit(engine: AsyncEngine, level: str) -> None:
+    """Each level that waits for the primary's own disk will do; the one that does not is refused.
+
+    What they ask of standbys beside it is the operator's choice.
+    """
+    async with autocommit(engine) as driver:
+        await driver.execute(f"SET synchronous_commit = {level}")
+
+    refused = pytest.raises(DatabaseUnfitError, match="=off")
+    with refused if level == "off" else nullcontext():
+        await check_fit(engine)
