@@ -182,10 +182,19 @@ def _watch(tenant: str, withdrawal_id: str, output: Output) -> None:
         raise typer.Exit(ExitCode.REFUSED)
 
 
+_WHAT_TO_DO = {
+    "APPROVALS": "people approve it (docs/operate/withdrawals.md)",
+    "FUNDING": "our balance at the provider is too low; pay money in there, and it goes on",
+}
+"""What people do about what a withdrawal waits for, where it is they who must."""
+
+
 def _how_it_stands(one: Withdrawal) -> str:
     wait = word(WithdrawalWait, one.waiting_for)
     if not wait and one.state in _ENDED and one.postings_pending:
         wait = "the ledger"
+    if wait in _WHAT_TO_DO:
+        wait = f"{wait}: {_WHAT_TO_DO[wait]}"
     return f"{word(WithdrawalState, one.state)}{f', waits for {wait}' if wait else ''}"
 
 

@@ -49,6 +49,7 @@ from vezne.reconciliation.v1.run_service_pb2_grpc import (
 )
 
 ID = "01a20dc6-718a-7725-ac91-df0c7f1aeb34"
+FUND = "our balance at the provider is too low; pay money in there, and it goes on"
 CREATE = (
     *("withdrawals", "create", "--player", "7", "--amount", "1", "-c", "EUR"),
     *("--destination", "iban_7", "--wait"),
@@ -144,7 +145,7 @@ def test_a_withdrawal_is_waited_for_until_the_books_have_it(serve: Serve, vezne:
     told = said[said.index("REQUESTED") : -1]
     assert told == [
         "REQUESTED",
-        "APPROVED, waits for FUNDING",
+        f"APPROVED, waits for FUNDING: {FUND}",
         "PAID, waits for the ledger",
         "PAID",
     ]
