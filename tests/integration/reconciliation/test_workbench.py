@@ -1,6 +1,8 @@
 """The workbench: files by content, steps that may be repeated, threads that stop."""
 
 import asyncio
+import hashlib
+import os
 import threading
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
@@ -254,6 +256,28 @@ def test_a_file_is_kept_under_the_hash_of_its_bytes(store: FolderStore, tmp_path
     [kept] = [path for path in (tmp_path / "objects").rglob("*") if path.is_file()]
     assert kept.name == first
     assert kept.stat().st_mode & 0o222 == 0
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name(
+    store: FolderStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a power cut a name has all of its bytes: they are synced first, and then the name."""
+    path, content = tmp_path / "file", b"some bytes"
+    path.write_bytes(content)
+    sha256 = hashlib.sha256(content).hexdigest()
+    place = tmp_path / "objects" / sha256[:2] / sha256
+    sync, synced = os.fsync, []
+
+    def watched(handle: int) -> None:
+        sync(handle)
+        synced.append((os.fstat(handle), place.exists()))
+
+    monkeypatch.setattr(os, "fsync", watched)
+    store.put(path)
+
+    (file, named), (folder, named_then) = synced
+    assert (file.st_ino, file.st_size, named) == (place.stat().st_ino, len(content), False)
+    assert (folder.st_ino, named_then) == (place.parent.stat().st_ino, True)
 
 
 def test_a_missing_or_damaged_file_is_noticed(store: FolderStore, tmp_path: Path) -> None:
