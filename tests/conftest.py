@@ -6,7 +6,6 @@ import logging
 import os
 import secrets
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import asyncpg
 import pytest
@@ -48,21 +47,12 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalP
     if os.environ.get("VEZNE_TEST_DATABASE_URL"):
         yield None
         return
-    server = LocalPostgres(_short(tmp_path_factory))
+    server = LocalPostgres(tmp_path_factory.mktemp("postgres") / "server")
     server.start()
     yield server
     server.stop()
+    # As root its data stands outside of pytest's folder, which its user may not enter.
     server.forget()
-
-
-def _short(factory: pytest.TempPathFactory) -> Path:
-    """Return a folder that PostgreSQL's own user may enter, where tests run as root."""
-    folder = factory.mktemp("postgres")
-    if os.geteuid() == 0:
-        for parent in (folder, *folder.parents):
-            if parent == folder or parent.name.startswith("pytest"):
-                parent.chmod(0o755)
-    return folder / "server"
 
 
 @pytest.fixture(scope="session")
