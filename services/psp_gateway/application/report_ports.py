@@ -161,7 +161,7 @@ class ReportStore(Protocol):
     async def list(
         self, tenant_id: str, chosen: ReportFilter, after: ReportPosition | None, limit: int
     ) -> Sequence[ReportRecord]:
-        """Return reports, the latest date first, after a position (`date:id`)."""
+        """Return reports, the latest date first, after a position."""
         ...
 
     async def record(self, tenant_id: str, report_id: UUID) -> ReportRecord | None:
